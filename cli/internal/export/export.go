@@ -65,6 +65,7 @@ for relabelling.`,
 
 func haproxy(a *app.App) *cobra.Command {
 	var checkCA string
+	var weights weightFlag
 	return subcommand(a, &cobra.Command{
 		Use: "haproxy", Short: "Write a backend for HAProxy, with health checks on the agents' /readyz",
 		Long: `Writes a backend for each group with every gateway but those whose agents said
@@ -74,16 +75,18 @@ each agent's /readyz, which also says no for a gateway that drains.`,
 			if !filePattern.MatchString(checkCA) {
 				return fmt.Errorf("--check-ca-file %q: it is written into HAProxy's file, so use letters, digits, and / . _ - only", checkCA)
 			}
-			return nil
+			return weights.check()
 		},
 		Example: "  silverback export haproxy -g default --watch --out /etc/haproxy/silverback.cfg",
 	}, func(cmd *cobra.Command) {
 		cmd.Flags().StringVar(&checkCA, "check-ca-file", "", "ask /readyz over TLS, and trust this file on HAProxy's machine; where agents "+
 			"have --http-cert-file")
-	}, func(group string, members []member) []byte { return renderHAProxy(group, members, checkCA) })
+		weights.add(cmd)
+	}, func(group string, members []member) []byte { return renderHAProxy(group, members, checkCA, weights.of) })
 }
 
 func nginx(a *app.App) *cobra.Command {
+	var weights weightFlag
 	return subcommand(a, &cobra.Command{
 		Use: "nginx", Short: "Write an upstream for nginx with the gateways that are ready",
 		Long: `Writes an upstream for each group with the gateways that are ready and do not
@@ -92,7 +95,8 @@ own, so run it with --watch and reload nginx when the file changes. When no
 gateway of a group is ready, all that once served stay listed: better a server
 that may fail than none.`,
 		Example: "  silverback export nginx -g default --watch --out /etc/nginx/conf.d/silverback.conf",
-	}, nil, renderNginx)
+		PreRunE: func(*cobra.Command, []string) error { return weights.check() },
+	}, weights.add, func(group string, members []member) []byte { return renderNginx(group, members, weights.of) })
 }
 
 // subcommand adds the flags and the work that all exports share to a command.

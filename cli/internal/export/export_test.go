@@ -53,7 +53,9 @@ func TestTexts(t *testing.T) {
 		{name: "prometheus-https.json", args: []string{"prometheus-sd", "-g", "inner", "--scheme", "https"}},
 		{name: "haproxy.cfg", args: []string{"haproxy"}},
 		{name: "haproxy-tls.cfg", args: []string{"haproxy", "-g", "inner", "--check-ca-file", "/etc/haproxy/silverback-ca.crt"}},
+		{name: "haproxy-weights.cfg", args: []string{"haproxy", "-g", "edge", "--weight", "zone=b:1"}},
 		{name: "nginx.conf", args: []string{"nginx"}},
+		{name: "nginx-weights.conf", args: []string{"nginx", "-g", "edge", "--weight", "zone=a:50", "--weight", "zone=b:1"}},
 		{name: "haproxy-nobody.cfg", args: []string{"haproxy", "-g", "nobody"}},
 		{name: "nginx-nobody.conf", args: []string{"nginx", "-g", "nobody"}},
 	} {

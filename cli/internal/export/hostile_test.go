@@ -62,7 +62,8 @@ func TestLabelsStayLabels(t *testing.T) {
 		strings.ContainsRune(text, '\u202e') {
 		t.Error(text)
 	}
-	for _, rendered := range []string{string(renderHAProxy("", members, "")), string(renderNginx("", members))} {
+	var none weightFlag
+	for _, rendered := range []string{string(renderHAProxy("", members, "", none.of)), string(renderNginx("", members, none.of))} {
 		if strings.Contains(rendered, "evil") {
 			t.Error(rendered)
 		}
@@ -73,7 +74,9 @@ func TestWordsOfTheCommandLineAreCheckedToo(t *testing.T) {
 	r := start(t)
 	a, _, _ := newApp(r)
 	for _, args := range [][]string{{"haproxy", "-g", "a\n  b"}, {"nginx", "-g", "a { }"},
-		{"haproxy", "--check-ca-file", "/etc/ca.crt no-verify"}, {"haproxy", "--check-ca-file", "$CA"}} {
+		{"haproxy", "--check-ca-file", "/etc/ca.crt no-verify"}, {"haproxy", "--check-ca-file", "$CA"},
+		{"haproxy", "--weight", "canary=true"}, {"haproxy", "--weight", "canary=true:0"}, {"nginx", "--weight", "canary=true:101"},
+		{"nginx", "--weight", ":5"}, {"nginx", "--weight", "canary=true:x"}} {
 		if err := run(t, a, args...); err == nil || !strings.Contains(err.Error(), strings.Trim(fmt.Sprintf("%q", args[len(args)-1]), `"`)) {
 			t.Errorf("%q: %v", args, err)
 		}

@@ -18,6 +18,7 @@ func TestTheToolsAcceptTheTexts(t *testing.T) {
 		}
 		return file
 	}
+	weights := weightFlag{rules: []weightRule{{label: "zone=b", weight: 1}}}
 	judge := func(name string, args ...string) {
 		tool, err := exec.LookPath(name)
 		if err != nil {
@@ -30,9 +31,10 @@ func TestTheToolsAcceptTheTexts(t *testing.T) {
 	}
 	judge("haproxy", "-c", "-f", write("haproxy.cfg",
 		"defaults\n    mode http\n    timeout connect 1s\n    timeout client 30s\n    timeout server 30s\n"+
-			"frontend all\n    bind 127.0.0.1:7480\n    default_backend silverback_edge\n"+string(renderHAProxy("", members, ""))+
-			string(renderHAProxy("empty", nil, ""))))
+			"frontend all\n    bind 127.0.0.1:7480\n    default_backend silverback_edge\n"+string(renderHAProxy("", members, "", weights.of))+
+			string(renderHAProxy("empty", nil, "", weights.of))))
 	judge("nginx", "-t", "-q", "-e", "stderr", "-c", write("nginx.conf",
-		"pid "+filepath.Join(dir, "pid")+";\nevents {}\nhttp {\n"+string(renderNginx("", members))+string(renderNginx("empty", nil))+
+		"pid "+filepath.Join(dir, "pid")+";\nevents {}\nhttp {\n"+string(renderNginx("", members, weights.of))+
+			string(renderNginx("empty", nil, weights.of))+
 			"server { listen 127.0.0.1:7480; location / { proxy_pass http://silverback_edge; } }\n}\n"))
 }

@@ -46,7 +46,7 @@ func labelName(name string) string {
 	}, name)
 }
 
-func renderHAProxy(asked string, members []member, checkCA string) []byte {
+func renderHAProxy(asked string, members []member, checkCA string, weightOf func(member) string) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, written, "haproxy")
 	for _, g := range byGroup(asked, members) {
@@ -61,13 +61,16 @@ func renderHAProxy(asked string, members []member, checkCA string) []byte {
 			if checkCA != "" {
 				check += " check-ssl verify required ca-file " + checkCA
 			}
+			if weight := weightOf(m); weight != "" {
+				check = "weight " + weight + " " + check
+			}
 			fmt.Fprintf(&out, "    server %s %s %s\n", m.node, m.proxy, check)
 		}
 	}
 	return out.Bytes()
 }
 
-func renderNginx(asked string, members []member) []byte {
+func renderNginx(asked string, members []member, weightOf func(member) string) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, written, "nginx")
 	for _, g := range byGroup(asked, members) {
@@ -80,7 +83,11 @@ func renderNginx(asked string, members []member) []byte {
 			}
 		}
 		for _, m := range listed {
-			fmt.Fprintf(&out, "    server %s max_fails=1 fail_timeout=5s; # %s\n", m.proxy, m.node)
+			weight := weightOf(m)
+			if weight != "" {
+				weight = " weight=" + weight
+			}
+			fmt.Fprintf(&out, "    server %s%s max_fails=1 fail_timeout=5s; # %s\n", m.proxy, weight, m.node)
 		}
 		if len(listed) == 0 {
 			out.WriteString("    # No gateway has served anything yet. nginx wants a server in every upstream.\n    server 127.0.0.1:9 down;\n")

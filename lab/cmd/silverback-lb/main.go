@@ -31,7 +31,8 @@ func program(ctx context.Context) error {
 	set := conf.New("silverback-lb", "Sends requests to the gateways whose agents say that they are ready. For labs.")
 	set.Flags.StringVar(&listen, "listen", "127.0.0.1:7481", "where to take requests")
 	set.Flags.BoolVar(&insecure, "insecure", false, "allow --listen beyond loopback; there is no TLS")
-	set.Flags.StringArrayVar(&texts, "gateway", nil, "a gateway, as name=http://proxy:port,http://agent:port/readyz; once for each")
+	set.Flags.StringArrayVar(&texts, "gateway", nil, "a gateway, as name=http://proxy:port,http://agent:port/readyz; once for each. "+
+		"With ,weight=1 after it a hundredth of the requests that one without a weight gets, with ,weight=50 half of them")
 	set.Flags.DurationVar(&interval, "interval", 100*time.Millisecond, "how long after an answer an agent is asked again")
 	logs.AddFlags(set.Flags)
 	set.Check(logs.Check)

@@ -1,5 +1,5 @@
 // Package balance is a load balancer for labs. It asks each agent's /readyz, as load balancers before real gateways do, and sends requests
-// to gateways that are ready, in turn. It is no product: it knows neither weights nor TLS.
+// to gateways that are ready, in turn or by weight. It is no product: it knows no TLS.
 package balance
 
 import (
@@ -12,7 +12,10 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,21 +33,40 @@ type Gateway struct {
 	Name  string
 	Proxy *url.URL
 	Ready *url.URL // the agent's /readyz
+
+	// Weight is how many requests it gets while another one of UsualWeight gets UsualWeight; 1 to UsualWeight.
+	Weight int
 }
 
-// Parse reads name=proxy,ready.
+// UsualWeight is the weight of a gateway of which nothing else is said.
+const UsualWeight = 100
+
+// Parse reads name=proxy,ready or name=proxy,ready,weight=n.
 func Parse(text string) (Gateway, error) {
-	name, urls, _ := strings.Cut(text, "=")
-	proxy, ready, two := strings.Cut(urls, ",")
-	g := Gateway{Name: name}
+	name, rest, _ := strings.Cut(text, "=")
+	parts := strings.Split(rest, ",")
+	g := Gateway{Name: name, Weight: UsualWeight}
+	wrong := fmt.Errorf("gateway %q: want name=http://proxy:port,http://agent:port/readyz, and ,weight=1 to ,weight=%d after it for a "+
+		"smaller share", text, UsualWeight)
+	if len(parts) == 3 {
+		weight, found := strings.CutPrefix(parts[2], "weight=")
+		n, err := strconv.Atoi(weight)
+		if !found || err != nil || n < 1 || n > UsualWeight {
+			return g, wrong
+		}
+		g.Weight, parts = n, parts[:2]
+	}
+	if name == "" || len(parts) != 2 {
+		return g, wrong
+	}
 	var errs [2]error
-	g.Proxy, errs[0] = url.Parse(proxy)
-	g.Ready, errs[1] = url.Parse(ready)
+	g.Proxy, errs[0] = url.Parse(parts[0])
+	g.Ready, errs[1] = url.Parse(parts[1])
 	if err := errors.Join(errs[:]...); err != nil {
 		return g, fmt.Errorf("gateway %q: %w", text, err)
 	}
-	if name == "" || !two || g.Proxy.Host == "" || g.Ready.Host == "" {
-		return g, fmt.Errorf("gateway %q: want name=http://proxy:port,http://agent:port/readyz", text)
+	if g.Proxy.Host == "" || g.Ready.Host == "" {
+		return g, wrong
 	}
 	return g, nil
 }
@@ -63,6 +85,7 @@ func (v verdict) String() string { return [...]string{"no answer", "not ready", 
 type member struct {
 	Gateway
 	verdict atomic.Int32
+	credit  int // of its weight, what was not yet spent on requests; under Balancer.mu
 }
 
 // Balancer is safe for concurrent use.
@@ -70,10 +93,11 @@ type Balancer struct {
 	members  []*member
 	interval time.Duration
 	log      *slog.Logger
-	next     atomic.Uint64
 	asking   *http.Client
 	sending  http.RoundTripper
 	proxy    *httputil.ReverseProxy
+
+	mu sync.Mutex // of the members' credits
 }
 
 // New returns a balancer that knows nothing of its gateways yet. Each is asked again an interval after its last answer.
@@ -151,22 +175,39 @@ func (b *Balancer) ask(ctx context.Context, m *member) {
 // ServeHTTP sends a request to a gateway.
 func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) { b.proxy.ServeHTTP(w, r) }
 
-// candidates returns the ready gateways, each request beginning with another one. Where none is ready, those whose agent does not answer
-// are better than nothing: a gateway serves without its agent.
+// candidates returns the ready gateways, first the one whose turn it is. Where none is ready, those whose agent does not answer are better
+// than nothing: a gateway serves without its agent.
 func (b *Balancer) candidates() []*member {
-	first := int(b.next.Add(1) % uint64(max(1, len(b.members))))
 	for _, want := range []verdict{ready, unknown} {
 		var some []*member
-		for i := range b.members {
-			if m := b.members[(first+i)%len(b.members)]; verdict(m.verdict.Load()) == want {
+		for _, m := range b.members {
+			if verdict(m.verdict.Load()) == want {
 				some = append(some, m)
 			}
 		}
 		if len(some) > 0 {
-			return some
+			first := b.turn(some)
+			return slices.Concat(some[first:], some[:first])
 		}
 	}
 	return nil
+}
+
+// turn returns whose turn it is: everybody earns a weight for each request, and the one that has most pays for the request what all have
+// earned. So each gets its share, spread evenly over the requests, and equal weights take turns.
+func (b *Balancer) turn(some []*member) (first int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	earned := 0
+	for i, m := range some {
+		m.credit += m.Weight
+		earned += m.Weight
+		if m.credit > some[first].credit {
+			first = i
+		}
+	}
+	some[first].credit -= earned
+	return first
 }
 
 // send tries the next gateway when one does not answer, provided that the request may be repeated.

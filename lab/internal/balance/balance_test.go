@@ -40,9 +40,19 @@ func start(t *testing.T) *site {
 
 func balancer(t *testing.T, sites ...*site) *balance.Balancer {
 	t.Helper()
+	return weighted(t, nil, sites...)
+}
+
+// weighted returns a balancer whose first gateways have weights.
+func weighted(t *testing.T, weights []int, sites ...*site) *balance.Balancer {
+	t.Helper()
 	var gateways []balance.Gateway
 	for i, s := range sites {
-		g, err := balance.Parse(fmt.Sprintf("gw-%d=%s,%s/readyz", i+1, s.proxy.URL, s.agent.URL))
+		text := fmt.Sprintf("gw-%d=%s,%s/readyz", i+1, s.proxy.URL, s.agent.URL)
+		if i < len(weights) {
+			text += fmt.Sprintf(",weight=%d", weights[i])
+		}
+		g, err := balance.Parse(text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,6 +84,30 @@ func TestReadyGatewaysTakeTurns(t *testing.T) {
 	}
 	if one.asked.Load() != 5 || two.asked.Load() != 5 {
 		t.Errorf("ten requests went %d and %d times", one.asked.Load(), two.asked.Load())
+	}
+}
+
+func TestAWeightIsAShare(t *testing.T) {
+	canary, two, three := start(t), start(t), start(t)
+	b := weighted(t, []int{1}, canary, two, three)
+	last, inARow := "", 0
+	for range 2 * 201 {
+		_, name := get(t, b, http.MethodGet)
+		if inARow++; name != last {
+			last, inARow = name, 1
+		}
+		if inARow > 2 {
+			t.Fatalf("%s has %d requests in a row: the others wait for their turn", name, inARow)
+		}
+	}
+	if canary.asked.Load() != 2 || two.asked.Load() != 200 || three.asked.Load() != 200 {
+		t.Errorf("requests went %d, %d and %d times, want 2, 200 and 200", canary.asked.Load(), two.asked.Load(), three.asked.Load())
+	}
+	two.ready.Store(false)
+	three.ready.Store(false)
+	b.Ask(t.Context())
+	if code, name := get(t, b, http.MethodGet); code != http.StatusOK || name != "gw-1" {
+		t.Errorf("status %d from %q: one with a small weight is better than none", code, name)
 	}
 }
 
@@ -123,8 +157,10 @@ func TestWhatMayBeRepeatedIsSentToAnother(t *testing.T) {
 		if code, _ := get(t, b, http.MethodGet); code != http.StatusOK {
 			t.Errorf("GET: status %d", code)
 		}
-		if code, _ := get(t, b, http.MethodPost); code == http.StatusBadGateway {
-			failed++
+		for range 2 { // with the GET three requests for two gateways, so that not every POST meets the same one
+			if code, _ := get(t, b, http.MethodPost); code == http.StatusBadGateway {
+				failed++
+			}
 		}
 	}
 	if failed == 0 {
@@ -133,7 +169,10 @@ func TestWhatMayBeRepeatedIsSentToAnother(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	for _, text := range []string{"", "gw-1", "gw-1=http://a:1", "=http://a:1,http://b:2", "gw-1=a,b", "gw-1=http://a:x,http://b:2"} {
+	for _, text := range []string{
+		"", "gw-1", "gw-1=http://a:1", "=http://a:1,http://b:2", "gw-1=a,b", "gw-1=http://a:x,http://b:2", "gw-1=http://a:1,http://b:2,5",
+		"gw-1=http://a:1,http://b:2,weight=0", "gw-1=http://a:1,http://b:2,weight=101", "gw-1=http://a:1,http://b:2,weight=1,x",
+	} {
 		if g, err := balance.Parse(text); err == nil || !strings.Contains(err.Error(), "gateway") {
 			t.Errorf("%q: %+v, %v", text, g, err)
 		}

@@ -15,6 +15,12 @@ import (
 // patience is for what announces itself by no event. It bounds a broken fleet, and says nothing of how long things take.
 const patience = 2 * time.Minute
 
+// What is promised of a change that gateways accept and traffic does not survive.
+const (
+	maxBack  = 15 * time.Second // from the first request that failed to the last
+	maxShare = 0.01             // of all requests between the submission and the moment when every gateway serves what it served before
+)
+
 // bootTime is how long a gateway that restarts alone may take from its proxy's first answer to serving what it served before.
 const bootTime = time.Second
 
@@ -270,32 +276,38 @@ const closedPlugin = `    plugins:
       config: {status_code: 503, message: closed}
 `
 
-// harmful has a gate find what a configuration does to traffic. Only the first wave serves it, for some seconds.
+// harmful has a gate find what a configuration does to traffic. Only the canary serves it, for some seconds, and the load balancer sends
+// the canary few requests.
 func (d *demo) harmful(ctx context.Context) error {
-	if r, err := d.cli(ctx, "", nil, "update", "group", group, "--gate", "error-ratio=1%", "--waves", "1:20s,100%:1s"); err != nil ||
-		r.code != 0 {
+	if r, err := d.cli(ctx, "", nil, "update", "group", group, "--waves", "canary=true:20s,100%:1s", "--gate", "error-ratio=1%",
+		"--gate", "probes", "--probe", "/orders,interval=1s"); err != nil || r.code != 0 {
 		return errors.Join(err, r.want(0))
 	}
 	before := d.traffic.now()
 	r, err := d.cli(ctx, d.shop(2, closedPlugin), nil, "apply", "-g", group, "--wait", "-m", "closed by mistake", "-")
-	if err = errors.Join(err, r.want(2, "rolled back: gate error-ratio failed in wave 1 of 2",
-		"is pinned at its last good content")); err != nil {
+	if err = errors.Join(err, r.want(2, "failed in wave 1 of 2", "rolled back: gate ", "is pinned at its last good content")); err != nil {
 		return err
 	}
 	if err := eventually(ctx, patience, "all gateways serve orders-v1", func() error { return d.served(ctx, "orders-v1") }); err != nil {
 		return err
 	}
 	s := d.traffic.since(before)
-	d.say("All three gateways serve orders-v1 again. Of %d requests %d failed: one gateway of three served it for a moment.", s.requests,
-		s.failed)
-	if s.failed == 0 || s.by["kong-1"]+s.by["kong-2"]+s.by["kong-3"] == 0 {
+	share := float64(s.failed) / float64(max(1, s.requests))
+	d.say("All three gateways serve orders-v1 again. Of %d requests since the change was submitted %d failed, %.1f %%, within %s: only %s, "+
+		"the canary, served it.", s.requests, s.failed, 100*share, s.lasted.Round(100*time.Millisecond), canary)
+	switch {
+	case s.failed == 0:
 		return errors.New("the harmful configuration was served by no gateway")
+	case share >= maxShare:
+		return fmt.Errorf("less than %.0f %% is promised", 100*maxShare)
+	case s.lasted > maxBack:
+		return fmt.Errorf("it was back later than %s after the first evidence", maxBack)
 	}
 	after := d.traffic.now()
 	if err := d.unharmed(ctx, after); err != nil {
 		return err
 	}
-	r, err = d.quiet(ctx, "", nil, "update", "group", group, "--gate", "none", "--waves", "1,100%")
+	r, err = d.quiet(ctx, "", nil, "update", "group", group, "--gate", "none", "--no-probes", "--waves", "1,100%")
 	return errors.Join(err, r.want(0))
 }
 

@@ -81,6 +81,7 @@ func numbered(name string, n int) []string {
 const (
 	group        = "default"
 	gateways     = 3
+	canary       = "kong-1" // its agent has the label canary=true, and the load balancer sends it one request of 201
 	distributors = 3
 )
 

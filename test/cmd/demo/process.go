@@ -131,8 +131,13 @@ func (p *processes) plan() error {
 			args: []string{
 				"--group=" + group, "--node=" + name, "--kong-proxy=http://" + proxy, "--kong-admin=http://" + admin, "--kong-status=http://" + status,
 				"--state-dir=" + filepath.Join(dir, "agent"), "--boot-file=" + boot, "--http-listen=" + agent,
+				fmt.Sprintf("--label=canary=%t", name == canary),
 			}})
-		balance = append(balance, fmt.Sprintf("--gateway=%s=http://%s,http://%s/readyz", name, proxy, agent))
+		weight := ""
+		if name == canary {
+			weight = ",weight=1"
+		}
+		balance = append(balance, fmt.Sprintf("--gateway=%s=http://%s,http://%s/readyz%s", name, proxy, agent, weight))
 	}
 	p.add(&part{name: "load-balancer", binary: "silverback-lb", url: "http://" + lb, args: balance})
 	return errors.Join(problems...)

@@ -17,7 +17,7 @@ type traffic struct {
 
 	mu       sync.Mutex
 	requests int
-	failed   int
+	failed   []time.Time
 	last     string         // how the newest failure looked
 	by       map[string]int // answers by gateway, where the load balancer tells
 	cancel   context.CancelFunc
@@ -25,7 +25,7 @@ type traffic struct {
 }
 
 const (
-	clients     = 4
+	clients     = 8
 	clientPause = 20 * time.Millisecond
 	requestTime = 10 * time.Second
 )
@@ -82,8 +82,9 @@ func (t *traffic) count(by string, err error) {
 	defer t.mu.Unlock()
 	t.requests++
 	if err != nil {
-		t.failed++
-		t.last = fmt.Sprintf("%s: %v", time.Now().UTC().Format("15:04:05.000"), err)
+		now := time.Now()
+		t.failed = append(t.failed, now)
+		t.last = fmt.Sprintf("%s: %v", now.UTC().Format("15:04:05.000"), err)
 		return
 	}
 	t.by[by]++
@@ -97,6 +98,7 @@ func (t *traffic) stop() {
 // seen is a moment of the traffic.
 type seen struct {
 	requests, failed int
+	lasted           time.Duration // from the first failure to the last
 	last             string
 	by               map[string]int
 }
@@ -108,7 +110,7 @@ func (t *traffic) now() seen {
 	for k, v := range t.by {
 		by[k] = v
 	}
-	return seen{requests: t.requests, failed: t.failed, last: t.last, by: by}
+	return seen{requests: t.requests, failed: len(t.failed), last: t.last, by: by}
 }
 
 // since is what happened after a moment.
@@ -118,7 +120,13 @@ func (t *traffic) since(before seen) seen {
 		now.by[k] -= v
 	}
 	now.requests -= before.requests
-	now.failed -= before.failed
+	t.mu.Lock()
+	failed := t.failed[before.failed:now.failed]
+	t.mu.Unlock()
+	now.failed = len(failed)
+	if now.failed > 0 {
+		now.lasted = failed[len(failed)-1].Sub(failed[0])
+	}
 	return now
 }
 
