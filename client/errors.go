@@ -70,26 +70,26 @@ func (e *Error) GRPCStatus() *status.Status {
 	return status.Convert(e.cause)
 }
 
-// HaltedError says that the rollout of the revision, or of a later one, was halted or rolled back. Its Refusals name the nodes whose
+// HaltedError means that the rollout of the revision, or of a later one, was halted or rolled back. Its Refusals name the nodes whose
 // gateways refused it, each with a Problem.
 type HaltedError struct {
 	Rollout *Rollout
 }
 
-// Error says why.
+// Error returns the reason.
 func (e *HaltedError) Error() string {
 	state := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(e.Rollout.GetState().String(), "STATE_")), "_", " ")
 	return fmt.Sprintf("rollout of revision %d %s: %s", e.Rollout.GetCandidateRevision(), state, e.Rollout.GetReason())
 }
 
-// OverwrittenError says that somebody replaced the source before every gateway served it.
+// OverwrittenError means that another submission replaced the source before every gateway served it.
 type OverwrittenError struct {
 	Source   string
 	Revision int64     // brought the source
 	By       *Revision // the first revision that holds another content of the source, or none
 }
 
-// Error says who did it.
+// Error names the submission that replaced the source.
 func (e *OverwrittenError) Error() string {
 	did := "submitted it again"
 	if e.By.GetRestoredRevision() > 0 {
@@ -107,7 +107,7 @@ func (e *OverwrittenError) Error() string {
 	return text
 }
 
-// NotConvergedError says that the time was over before every online gateway served the revision. The rollout goes on.
+// NotConvergedError means that the wait timed out before every online gateway served the revision. The rollout goes on.
 type NotConvergedError struct {
 	Revision int64
 	After    time.Duration
@@ -115,11 +115,11 @@ type NotConvergedError struct {
 	Err      error  // why no distributor answered, when none did last: the rollout may be complete
 }
 
-// Error says what is known.
+// Error describes what is known.
 func (e *NotConvergedError) Error() string {
 	switch {
 	case e.Err != nil:
-		return fmt.Sprintf("not converged: revision %d is committed, and no distributor answers who serves it, after %s: %v",
+		return fmt.Sprintf("not converged: revision %d is committed, but no distributor answers which gateways serve it, after %s: %v",
 			e.Revision, e.After, e.Err)
 	case e.Reason != "":
 		return fmt.Sprintf("not converged: revision %d is committed, and its rollout waits after %s: %s", e.Revision, e.After, e.Reason)
@@ -130,7 +130,7 @@ func (e *NotConvergedError) Error() string {
 // Unwrap returns Err.
 func (e *NotConvergedError) Unwrap() error { return e.Err }
 
-// UnverifiedError says that every online gateway serves a later revision, and that the translator did not say whether that one still holds
+// UnverifiedError means that every online gateway serves a later revision, and the translator did not answer whether that one still holds
 // the source.
 type UnverifiedError struct {
 	Source   string
@@ -139,16 +139,16 @@ type UnverifiedError struct {
 	Err      error
 }
 
-// Error says what is known.
+// Error describes what is known.
 func (e *UnverifiedError) Error() string {
-	return fmt.Sprintf("revision %d is served, and it cannot be learned whether it still holds source %q as revision %d brought it: %s",
+	return fmt.Sprintf("revision %d is served; whether it still holds source %q as revision %d brought it is unknown: %s",
 		e.Served, e.Source, e.Revision, rpc.Why(e.Err))
 }
 
 // Unwrap returns Err.
 func (e *UnverifiedError) Unwrap() error { return e.Err }
 
-// Ended reports whether a rollout will not move any more.
+// Ended reports whether a rollout has reached a final state.
 func Ended(r *Rollout) bool {
 	switch r.GetState() {
 	case distributorv1.Rollout_STATE_COMPLETED, distributorv1.Rollout_STATE_HALTED, distributorv1.Rollout_STATE_SUPERSEDED,

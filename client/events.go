@@ -9,30 +9,30 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
-// EventsTrimmed and EventsUnknown are the reasons of the [*Error] of a watch that cannot go on where it was: the events after that were
-// deleted, or the ledger was restored and has not come as far. Its metadata has "resume_after": a watch that begins there gets everything
-// that is kept.
+// EventsTrimmed and EventsUnknown are the reasons of the [*Error] of a watch that cannot continue at its position: the next events were
+// deleted, or the ledger was restored and has not reached that position again. The metadata has "resume_after": a watch that starts there
+// yields all events that are kept.
 const (
 	EventsTrimmed = "EVENTS_TRIMMED"
 	EventsUnknown = "EVENTS_UNKNOWN"
 )
 
-// slowReader is the reason of a stream that ended because this program did not take what was sent.
+// slowReader is the reason of a stream that the service ended because this program did not receive fast enough.
 const slowReader = "SLOW_READER"
 
 // EventsRequest chooses events.
 type EventsRequest struct {
-	After   int64    // the sequence of the last event that is known; 0 begins with the oldest that is kept
-	OnlyNew bool     // begins with what happens from now on, whatever After says
+	After   int64    // the sequence of the last known event; 0 starts with the oldest event that is kept
+	OnlyNew bool     // start with new events, whatever After is
 	Groups  []string // empty: all
 	Reasons []string // empty: all
 }
 
-// WatchEvents yields what happened, in order. When a replica goes away, the next one goes on after the last event: none is left out, and
-// none comes twice.
+// WatchEvents yields events in order. When a replica goes away, the next one continues after the last event: no event is skipped or
+// repeated.
 //
-// The loop goes on until it breaks, ctx ends or a service refuses. The last two yield an error and no event. A program that keeps the
-// sequence of the last event that it is done with resumes after it.
+// The loop goes on until it breaks, ctx ends or a service refuses. The last two yield an error and no event. A program that stores the
+// sequence of the last event that it has processed resumes after it.
 func (c *Client) WatchEvents(ctx context.Context, r EventsRequest) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
 		w := eventWatch{yield: yield, request: &distributorv1.WatchEventsRequest{
@@ -44,7 +44,7 @@ func (c *Client) WatchEvents(ctx context.Context, r EventsRequest) iter.Seq2[*Ev
 	}
 }
 
-// An eventWatch is one loop over events. Its request says where the next stream begins.
+// An eventWatch is one loop over events. Its request has the start of the next stream.
 type eventWatch struct {
 	yield   func(*Event, error) bool
 	request *distributorv1.WatchEventsRequest
@@ -61,7 +61,7 @@ func (w *eventWatch) once(ctx context.Context, conn *replicas) bool {
 	for {
 		response, err := stream.Recv()
 		switch {
-		case errors.Is(err, io.EOF): // the replica stops
+		case errors.Is(err, io.EOF): // the replica shuts down
 			return true
 		case err != nil:
 			return w.failed(err)
@@ -77,7 +77,7 @@ func (w *eventWatch) once(ctx context.Context, conn *replicas) bool {
 	}
 }
 
-// reach says where to go on.
+// reach sets where the next stream starts.
 func (w *eventWatch) reach(sequence int64) {
 	w.request.AfterSequence = max(w.request.AfterSequence, sequence)
 	if sequence > 0 {
@@ -85,7 +85,7 @@ func (w *eventWatch) reach(sequence int64) {
 	}
 }
 
-// failed yields an error that another replica would answer too, and returns whether to go on.
+// failed yields an error that other replicas would return too, and returns whether to go on.
 func (w *eventWatch) failed(err error) bool {
 	var e *Error
 	if passing(err) || errors.As(err, &e) && e.Reason == slowReader {

@@ -17,7 +17,7 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
-// teller is a distributor that sends three events on a stream, then ends it with each of its faults in turn, and last a refusal.
+// teller is a distributor that sends three events on a stream, then ends the stream with each of its faults in turn, and finally refuses.
 type teller struct {
 	distributorv1.UnimplementedEventServiceServer
 	mu     sync.Mutex
@@ -92,7 +92,7 @@ func TestEventsGoOnWhereTheyWere(t *testing.T) {
 	}
 }
 
-// What happens while a watch of new events is opened again is not lost.
+// Events that happen while a watch of new events is reopened are not lost.
 func TestOnlyNewEventsAreResumedToo(t *testing.T) {
 	s := &teller{newest: 40, ends: []error{fault.New(fault.Down, "STOPPING", "this replica is stopping")}}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

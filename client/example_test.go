@@ -67,7 +67,7 @@ func ExampleError() {
 	// kong.yaml:14: route orders: paths[0]: invalid regex
 }
 
-// The example follows the newest rollout of a group until it ends.
+// The example watches the newest rollout of a group until it ends.
 func ExampleClient_WatchRollouts() {
 	address, stop := serve(&fleet{})
 	defer stop()

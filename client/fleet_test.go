@@ -25,7 +25,7 @@ type fleet struct {
 	ids      []string // request ids of submissions
 }
 
-// doNotRetry is what a service that waited for etcd sends.
+// doNotRetry is the metadata of a service that waited for etcd.
 var doNotRetry = metadata.Pairs("grpc-retry-pushback-ms", "-1")
 
 func (f *fleet) SubmitConfig(_ context.Context, r *client.SubmitRequest) (*client.SubmitResponse, error) {
@@ -110,7 +110,7 @@ func TestSubmitAddsARequestID(t *testing.T) {
 	}
 }
 
-// A replica without etcd refuses calls and watches; another one serves both.
+// A replica without etcd refuses calls and watches. The client uses another one for both.
 func TestAReplicaWithoutEtcdIsLeft(t *testing.T) {
 	healthy, stop := serve(&fleet{})
 	defer stop()

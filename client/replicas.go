@@ -19,7 +19,7 @@ type replicas struct {
 	addresses []string
 	tls       TLS
 	conn      *grpc.ClientConn // nil with err
-	err       error            // why nothing can be called
+	err       error            // why no call is possible
 }
 
 func newReplicas(service string, addresses []string, tls TLS) *replicas {
@@ -41,8 +41,8 @@ func newReplicas(service string, addresses []string, tls TLS) *replicas {
 	return r
 }
 
-// apart calls use with a separate connection to one replica, for gRPC keeps a connection that lives, whatever its replica answers. Turns
-// rotate through the addresses. Where one address stands for several replicas, gRPC picks one at random.
+// apart calls use with a separate connection to one replica, because gRPC keeps a healthy connection whatever the replica answers. turn
+// selects the address. When one address stands for several replicas, gRPC picks one at random.
 func (r *replicas) apart(turn int, use func(*replicas) error) error {
 	one := newReplicas(r.service, r.addresses[turn%len(r.addresses):][:1], r.tls)
 	if one.err != nil {
@@ -52,8 +52,8 @@ func (r *replicas) apart(turn int, use func(*replicas) error) error {
 	return use(one)
 }
 
-// Invoke implements grpc.ClientConnInterface. A replica of the distributor without etcd refuses every call at once, so the others are
-// asked. The other services wait for etcd themselves and are not asked again.
+// Invoke implements grpc.ClientConnInterface. A distributor replica without etcd refuses every call at once, so the call is sent to the
+// other replicas. The other services wait for etcd themselves, so their calls are not repeated.
 func (r *replicas) Invoke(ctx context.Context, method string, request, response any, options ...grpc.CallOption) error {
 	if r.err != nil {
 		return r.mark(r.err)
@@ -79,7 +79,7 @@ func (r *replicas) NewStream(
 	return &markedStream{ClientStream: stream, replicas: r}, nil
 }
 
-// mark makes an Error of the error of a call.
+// mark turns the error of a call into an *Error.
 func (r *replicas) mark(err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		return err

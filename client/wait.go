@@ -19,15 +19,15 @@ import (
 
 const (
 	defaultTimeout = 10 * time.Minute
-	lastAsk        = 3 * time.Second // for all replicas together, when the time is over
-	askTimeout     = 5 * time.Second // for the translator to say whether a revision holds the source
+	lastAsk        = 3 * time.Second // for all replicas together, after the timeout
+	askTimeout     = 5 * time.Second // for the translator's answer whether a revision holds the source
 	askPause       = 200 * time.Millisecond
 	historyPage    = 50 // revisions that a group keeps
 )
 
-// Submit makes documents the whole content of a source. When that changes the merge of the group's sources, the response has a new
-// revision. Refused documents are an [*Error] with Problems. Submit sets the RequestId when it is empty, so that a repeated call does no
-// harm.
+// Submit replaces the whole content of a source by documents. When that changes the merge of the group's sources, the response has a new
+// revision. Refused documents are an [*Error] with Problems. Submit sets the RequestId when it is empty, so that repeating the call is
+// safe.
 func (c *Client) Submit(ctx context.Context, request *SubmitRequest) (*SubmitResponse, error) {
 	request.RequestId = cmp.Or(request.GetRequestId(), uuid.NewString())
 	return c.Translator().SubmitConfig(ctx, request)
@@ -35,19 +35,19 @@ func (c *Client) Submit(ctx context.Context, request *SubmitRequest) (*SubmitRes
 
 // WaitOptions are the options of [Client.Wait]. The zero value is usable.
 type WaitOptions struct {
-	Source   string         // the submitted source; empty is the one that made the revision
-	Timeout  time.Duration  // 0 is ten minutes; a deadline of ctx that comes earlier counts
+	Source   string         // the submitted source; empty means the one that made the revision
+	Timeout  time.Duration  // 0 means ten minutes; an earlier deadline of ctx wins
 	Progress func(*Rollout) // called with each change of the rollout of the revision or of a later one, by the goroutine of Wait
-	// Held is called instead while the rollout before has ended and none to the revision has begun: [Rollout.Next] says what it waits for,
+	// Held is called instead while the previous rollout has ended and none to the revision has started: [Rollout.Next] has what it waits for,
 	// such as the end of a freeze or a change window.
 	Held func(*Rollout)
 }
 
 // Wait waits until every online gateway of the group serves a revision, or a later one that holds the same content of the source, and
-// returns the rollout that did it. Rollouts may leave nodes out; see [Rollout.LeftOut].
+// returns the rollout that reached it. Rollouts may leave nodes out; see [Rollout.LeftOut].
 //
-// Its errors are a [*HaltedError], an [*OverwrittenError], a [*NotConvergedError] when the time is over, an [*UnverifiedError], the cause
-// of ctx when it was cancelled, or an [*Error] when a service refused. The revision stays committed and its rollout goes on in every case.
+// Its errors are a [*HaltedError], an [*OverwrittenError], a [*NotConvergedError] after the timeout, an [*UnverifiedError], the cause of
+// ctx when it was cancelled, or an [*Error] when a service refused. In every case the revision stays committed and its rollout goes on.
 func (c *Client) Wait(ctx context.Context, revision *Revision, o WaitOptions) (*Rollout, error) {
 	timeout := cmp.Or(o.Timeout, defaultTimeout)
 	w := &wait{client: c, revision: revision, source: cmp.Or(o.Source, revision.GetSource()), progress: o.Progress,
@@ -81,13 +81,13 @@ type wait struct {
 
 	last   *Rollout // completed, halted or rolled back: it decides the wait
 	err    error    // ends the wait
-	away   error    // why no distributor was reached, when none was since the last response
+	away   error    // why no distributor was reached since the last response
 	reason string   // why the rollout waits
 	held   int64    // the newest revision that is known to hold the source
-	asked  int64    // the newest revision that was asked about while waiting
+	asked  int64    // the newest revision that was checked while waiting
 }
 
-// see takes what a replica sent, and returns whether to go on.
+// see handles a message of a replica, and returns whether to go on.
 func (w *wait) see(ctx context.Context, r *Rollout, err error) bool {
 	switch {
 	case status.Code(err) == codes.Unavailable:
@@ -122,12 +122,12 @@ func (w *wait) see(ctx context.Context, r *Rollout, err error) bool {
 	return !w.decide(r)
 }
 
-// decide keeps a rollout that decides the wait. A rollout of a later revision does too, for that one holds what this one brought unless
-// somebody replaced it.
+// decide keeps a rollout that decides the wait. A rollout of a later revision decides it too, because a later revision holds what this one
+// brought unless somebody replaced it.
 func (w *wait) decide(r *Rollout) bool {
 	switch r.GetState() {
 	case distributorv1.Rollout_STATE_HALTED, distributorv1.Rollout_STATE_ROLLED_BACK:
-		// When the sources of others are pinned, what this source brought arrives with the revision that pins them.
+		// When the sources of others are pinned, the changes of this source arrive with the revision that pins them.
 		if r.GetPinning() || len(r.GetPinnedSources()) > 0 && !slices.Contains(r.GetPinnedSources(), w.source) {
 			return false
 		}
@@ -144,14 +144,14 @@ func (w *wait) decide(r *Rollout) bool {
 
 func completed(r *Rollout) bool { return r.GetState() == distributorv1.Rollout_STATE_COMPLETED }
 
-// askAll asks every replica of the distributor before the wait gives up, for the watched one may be behind. A completed rollout outweighs a
-// halted one, which a replica that is behind may still show.
+// askAll asks every replica of the distributor before the wait gives up, because the watched replica may be behind. A completed rollout
+// outweighs a halted one, which a replica that is behind may still report.
 func (w *wait) askAll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lastAsk)
 	defer cancel()
 	d := w.client.distributor
 	for turn := 0; turn < len(d.addresses) && !completed(w.last); turn++ {
-		_ = d.apart(turn, func(one *replicas) error { // a replica that does not answer knows nothing
+		_ = d.apart(turn, func(one *replicas) error { // a replica that does not answer contributes nothing
 			ctx, cancel := context.WithTimeout(ctx, lastAsk/time.Duration(len(d.addresses)))
 			defer cancel()
 			request := &distributorv1.GetRolloutRequest{Group: w.revision.GetGroup()}
@@ -162,8 +162,8 @@ func (w *wait) askAll(ctx context.Context) {
 	}
 }
 
-// checkEarly looks once for each later revision whether it replaced the source. When the translator does not say, verify asks again at the
-// end.
+// checkEarly checks once for each later revision whether it replaced the source. When the translator does not answer, verify asks again at
+// the end.
 func (w *wait) checkEarly(ctx context.Context, later int64) error {
 	if later <= w.asked {
 		return nil
@@ -196,7 +196,7 @@ func (w *wait) takenBack(ctx context.Context) *Rollout {
 	return nil
 }
 
-// verify makes sure that the served revision holds the source. It asks again for a moment when the translator does not answer.
+// verify checks that the served revision holds the source. It retries for a moment when the translator does not answer.
 func (w *wait) verify(ctx context.Context) error {
 	served := w.last.GetCandidateRevision()
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
@@ -215,8 +215,7 @@ func (w *wait) verify(ctx context.Context) error {
 	}
 }
 
-// overwrittenBy returns the first revision up to a later one that holds another content of the source; nil when the later one holds the
-// same.
+// overwrittenBy returns the first revision up to later that holds another content of the source, or nil when later holds the same content.
 func (w *wait) overwrittenBy(ctx context.Context, later int64) (*Revision, error) {
 	mine, group := w.revision.GetNumber(), w.revision.GetGroup()
 	if later <= mine || later == w.held {
@@ -234,7 +233,7 @@ func (w *wait) overwrittenBy(ctx context.Context, later int64) (*Revision, error
 	}
 	page, err := translator.ListRevisions(ctx, &translatorv1.ListRevisionsRequest{Group: group, PageSize: historyPage})
 	if err != nil {
-		return by, nil //nolint:nilerr // that it was replaced is known; the first one to do it is a detail
+		return by, nil //nolint:nilerr // the source was replaced; which revision did it first is a detail
 	}
 	for _, r := range page.GetRevisions() { // the newest first
 		if r.GetNumber() > mine && r.GetNumber() <= later && digestIn(r, w.source) != digest {

@@ -21,8 +21,8 @@ const (
 	redialJitter = 0.5
 )
 
-// WatchRollouts yields the newest rollout of a group, then every change of it and every newer rollout. Progress may be skipped; the newest
-// state never is. An empty group watches all groups. When a replica goes away, the next one is watched, and it yields the newest rollout
+// WatchRollouts yields the newest rollout of a group, then every change of it and every newer rollout. It may skip progress, but never the
+// newest state. An empty group watches all groups. When a replica goes away, the next one is watched, and it yields the newest rollout
 // again.
 //
 // The loop goes on until it breaks, ctx ends or a service refuses. The last two yield an error and no rollout.
@@ -44,15 +44,15 @@ func (c *Client) WatchRollouts(ctx context.Context, group string) iter.Seq2[*Rol
 	}
 }
 
-// watch watches one replica after another until see returns false, and returns true then, or until ctx ends. See receives a rollout, the
+// watch watches one replica after another until see returns false, and then returns true, or until ctx ends. see receives a rollout, the
 // error that ended a stream, or neither when a replica answered without a rollout.
 func (c *Client) watch(ctx context.Context, group string, see func(*Rollout, error) bool) (ended bool) {
 	return c.follow(ctx, func(conn *replicas) bool { return watchOnce(ctx, conn, group, see) },
 		func(err error) bool { return see(nil, err) })
 }
 
-// follow calls once with a connection to one replica of the distributor after another until that returns false, and returns true then, or
-// until ctx ends. Failed says whether to go on when a replica cannot be dialed.
+// follow calls once with a connection to one replica of the distributor after another until it returns false, and then returns true, or
+// until ctx ends. failed returns whether to go on when a replica cannot be dialed.
 func (c *Client) follow(ctx context.Context, once func(conn *replicas) bool, failed func(error) bool) (ended bool) {
 	goOn := once(c.distributor)
 	for turn := 0; goOn; turn++ {
@@ -90,7 +90,7 @@ func watchOnce(ctx context.Context, conn *replicas, group string, see func(*Roll
 	}
 }
 
-// passing reports whether an error is that of a replica that went away: another one will answer.
+// passing reports whether an error means that a replica went away, so that another one will answer.
 func passing(err error) bool {
 	switch status.Code(err) {
 	case codes.Unavailable, codes.Aborted, codes.Canceled, codes.DeadlineExceeded, codes.NotFound:

@@ -1,6 +1,5 @@
-// Package lab runs a whole fleet in one process: etcd, every service in several replicas, and gateways with an agent each,
-// talking over real loopback connections, from the same constructors as the binaries. It is for trying things, and for
-// tests; nothing in it is a copy of a service.
+// Package lab runs a whole fleet in one process: etcd, every service in several replicas, and gateways with an agent each. They talk over
+// real loopback connections and come from the same constructors as the binaries. The lab is for evaluation and for tests.
 package lab
 
 import (
@@ -22,18 +21,18 @@ import (
 // Group is the group that the lab's gateways belong to.
 const Group = "default"
 
-// Config says what the lab runs. The zero value is three simulated gateways on the ports of the design.
+// Config configures the lab. The zero value is three simulated gateways on the default ports.
 type Config struct {
 	Gateways  int    // simulated gateways; 0 is 3, ignored when Real has some
 	Workers   int    // of each simulated gateway; 0 is 2
-	Schemas   string // folder with the schemas that simulated gateways show and judge by, as recorded; empty: they show none
+	Schemas   string // folder with recorded schemas that simulated gateways serve and validate by; empty means none
 	Real      []Kong // gateways that run already
 	Dir       string // for etcd and the agents; required
-	FreePorts bool   // take free ports instead of the usual ones, so that several labs fit on one machine
+	FreePorts bool   // use free ports instead of the default ones, so that several labs fit on one machine
 	Document  []byte // the configuration to apply at the start; empty applies none
-	Name      string // what errors call it
-	// CollectInterval is how often old revisions and content that nothing names are collected, KeepRevisions how many of a group are kept at
-	// least; 0 is as distributors have it.
+	Name      string // the document's name in errors
+	// CollectInterval is how often old revisions and unreferenced content are collected. KeepRevisions is how many revisions of a group are
+	// kept at least. 0 means the distributor's default.
 	CollectInterval time.Duration
 	KeepRevisions   int
 	Log             *slog.Logger
@@ -65,10 +64,10 @@ func New(ctx context.Context, c Config) (_ *Lab, err error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Dir == "" {
-		return nil, errors.New("a folder is needed")
+		return nil, errors.New("Config.Dir is required")
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the folder: %w", err)
+		return nil, fmt.Errorf("create the folder: %w", err)
 	}
 	l := &Lab{config: c}
 	defer func() {
@@ -107,7 +106,7 @@ func port(c Config, usual int) string {
 // Run runs the fleet until ctx ends, then stops it in order: agents, gateways, services, etcd.
 func (l *Lab) Run(ctx context.Context) error {
 	defer l.Close()
-	// The services outlive the agents, so that these can say goodbye.
+	// The services outlive the agents, so that agents can leave the registry.
 	servicesCtx, stopServices := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopServices(nil)
 	servicesDone := make(chan error, 1)
@@ -122,19 +121,19 @@ func (l *Lab) Run(ctx context.Context) error {
 		}
 	})
 	stopServices(context.Cause(ctx))
-	// The services were asked to stop; what they say of it is that they were.
+	// The services were asked to stop, and their error reports just that.
 	select {
 	case end := <-servicesDone:
 		if !errors.Is(end, context.Cause(servicesCtx)) {
 			err = errors.Join(err, end)
 		}
 	case <-time.After(20 * time.Second):
-		err = errors.Join(err, errors.New("the services did not stop in time"))
+		err = errors.Join(err, errors.New("the services did not stop within the timeout"))
 	}
 	return err
 }
 
-// Close frees what New took. It may be called again.
+// Close frees what New allocated. It may be called again.
 func (l *Lab) Close() {
 	if l.nodes != nil {
 		l.nodes.Close()
@@ -165,5 +164,5 @@ func (l *Lab) Metrics() map[string]string { return l.controlPlane.Metrics() }
 // Gateways returns the gateways and their agents.
 func (l *Lab) Gateways() []nodes.Member { return l.nodes.Members() }
 
-// Echo is the address of the upstream that the example routes to.
+// Echo returns the address of the upstream that the example routes to.
 func (l *Lab) Echo() string { return l.echo.Address() }

@@ -20,8 +20,7 @@ func (l *Lab) Dial() (*client.Client, error) {
 	return client.Dial(client.Config{Registry: l.Registry(), Translator: l.Translator(), Distributor: l.Distributor()})
 }
 
-// Seed applies the first configuration to a group that has none. It waits until the services answer, and returns the newest revision; 0 is
-// none.
+// Seed applies the first configuration to a group that has none. It waits until the services answer, and returns the newest revision, or 0.
 func (l *Lab) Seed(ctx context.Context) (int64, error) {
 	c, err := l.Dial()
 	if err != nil {
@@ -33,7 +32,7 @@ func (l *Lab) Seed(ctx context.Context) (int64, error) {
 		switch status.Code(err) {
 		case codes.OK:
 			return revision, nil
-		case codes.Unavailable, codes.NotFound: // the services or the default group are not there yet
+		case codes.Unavailable, codes.NotFound: // the services or the default group do not exist yet
 		default:
 			return 0, fmt.Errorf("apply %s: %w", l.config.Name, err)
 		}
@@ -47,7 +46,7 @@ func (l *Lab) seedOnce(ctx context.Context, c *client.Client) (int64, error) {
 	newest, err := c.Translator().GetRevision(ctx, &translatorv1.GetRevisionRequest{Group: Group})
 	switch {
 	case err == nil || status.Code(err) != codes.NotFound:
-		return newest.GetRevision().GetNumber(), err // a lab that ran before keeps its configuration
+		return newest.GetRevision().GetNumber(), err // an existing configuration is kept
 	case len(l.config.Document) == 0:
 		return 0, nil
 	}

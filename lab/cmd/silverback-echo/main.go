@@ -19,11 +19,11 @@ func program(ctx context.Context) error {
 	var listen string
 	var insecure bool
 	set := conf.New("silverback-echo", "Answers every request with what it received. For labs.")
-	set.Flags.StringVar(&listen, "listen", "127.0.0.1:7480", "where to take requests")
-	set.Flags.BoolVar(&insecure, "insecure", false, "allow --listen beyond loopback; there is no TLS")
+	set.Flags.StringVar(&listen, "listen", "127.0.0.1:7480", "address of the HTTP listener")
+	set.Flags.BoolVar(&insecure, "insecure", false, "allow a --listen address beyond loopback; there is no TLS")
 	set.Check(func() error {
 		if !insecure && !telemetry.Loopback(listen) {
-			return fmt.Errorf("listen address %s can be reached from other machines; add --insecure if that is meant", listen)
+			return fmt.Errorf("listen address %s can be reached from other machines; --insecure allows it", listen)
 		}
 		return nil
 	})

@@ -1,4 +1,4 @@
-// Command silverback-lab runs a whole fleet in one process, to try things: etcd, two registries, two translators, three distributors, and
+// Command silverback-lab runs a whole fleet in one process, for evaluation: etcd, two registries, two translators, three distributors, and
 // gateways with an agent each.
 package main
 
@@ -38,20 +38,20 @@ func main() { run.Main(program) }
 
 func load(args []string) (settings, error) {
 	var s settings
-	set := conf.New("silverback-lab", "Runs a whole fleet of gateways in one process, to try things.")
+	set := conf.New("silverback-lab", "Runs a whole fleet of gateways in one process, for evaluation.")
 	set.Flags.IntVar(&s.gateways, "gateways", 3, "how many simulated gateways to run")
 	set.Flags.IntVar(&s.workers, "workers", 2, "workers of each simulated gateway")
-	set.Flags.StringVar(&s.schemas, "schemas", "", "folder with entities/*.json, plugins/*.json and vaults/*.json, as a Kong answers under "+
-		"/schemas: the simulated gateways show them and judge by them")
-	set.Flags.StringVar(&s.dir, "dir", "", "folder to keep everything in; empty is a new one that is removed at the end")
-	set.Flags.StringArrayVar(&s.kongs, "kong", nil, "a real gateway in place of simulated ones, as admin=URL,proxy=URL,status=URL; once "+
-		"for each")
-	set.Flags.StringVar(&s.apply, "apply", "", "Kong declarative file to apply at the start, instead of the example; a kept --dir that has "+
-		"a configuration keeps it")
+	set.Flags.StringVar(&s.schemas, "schemas", "", "folder with entities/*.json, plugins/*.json and vaults/*.json, as Kong returns them under "+
+		"/schemas: the simulated gateways serve them and validate by them")
+	set.Flags.StringVar(&s.dir, "dir", "", "folder for all files; empty means a temporary one")
+	set.Flags.StringArrayVar(&s.kongs, "kong", nil, "a real gateway instead of simulated ones, as admin=URL,proxy=URL,status=URL; "+
+		"repeat it for each gateway")
+	set.Flags.StringVar(&s.apply, "apply", "", "Kong declarative file to apply at the start, instead of the example; ignored when --dir has "+
+		"a configuration already")
 	set.Flags.BoolVar(&s.bare, "bare", false, "apply nothing at the start")
 	set.Check(func() error {
 		if s.gateways < 1 || s.workers < 1 {
-			return errors.New("--gateways and --workers want a number from 1")
+			return errors.New("--gateways and --workers must be at least 1")
 		}
 		_, err := parseKongs(s.kongs)
 		return err
@@ -95,7 +95,7 @@ func program(ctx context.Context) error {
 	}
 	if s.dir == "" {
 		if s.dir, err = os.MkdirTemp("", "silverback-lab-"); err != nil {
-			return fmt.Errorf("make a folder: %w", err)
+			return fmt.Errorf("create a temporary folder: %w", err)
 		}
 		defer func() { _ = os.RemoveAll(s.dir) }()
 	}
@@ -104,7 +104,7 @@ func program(ctx context.Context) error {
 		return err
 	}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return fmt.Errorf("make the folder: %w", err)
+		return fmt.Errorf("create the folder: %w", err)
 	}
 	logPath := filepath.Join(s.dir, "lab.log")
 	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -136,7 +136,7 @@ func show(ctx context.Context, config lab.Config, logPath string) error {
 	fmt.Println("starting etcd, 2 registries, 2 translators, 3 distributors and the gateways …")
 	fleet, err := lab.New(ctx, config)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w: does another lab run, or services by hand? The lab's ports are fixed", err)
+		return fmt.Errorf("%w: another lab or service uses the lab's fixed ports; stop it first", err)
 	}
 	if err != nil {
 		return err
@@ -171,7 +171,7 @@ func header(l *lab.Lab, logPath string) string {
 	return b.String()
 }
 
-// terminal is the size of the terminal that a file is; nil when it is none to draw on.
+// terminal returns the size of a terminal, or nil when the file is not one that can be drawn on.
 func terminal(file *os.File) screen.Size {
 	if !screen.Is(file) || os.Getenv("TERM") == "dumb" {
 		return nil

@@ -1,5 +1,5 @@
-// Command silverback-lb is a small load balancer for labs that have no other: it sends requests to the gateways whose agents say that they
-// are ready.
+// Command silverback-lb is a small load balancer for labs that have no other. It sends requests to the gateways whose agents report that
+// they are ready.
 package main
 
 import (
@@ -28,17 +28,17 @@ func program(ctx context.Context) error {
 		logs     telemetry.LogConfig
 		gateways []balance.Gateway
 	)
-	set := conf.New("silverback-lb", "Sends requests to the gateways whose agents say that they are ready. For labs.")
-	set.Flags.StringVar(&listen, "listen", "127.0.0.1:7481", "where to take requests")
-	set.Flags.BoolVar(&insecure, "insecure", false, "allow --listen beyond loopback; there is no TLS")
-	set.Flags.StringArrayVar(&texts, "gateway", nil, "a gateway, as name=http://proxy:port,http://agent:port/readyz; once for each. "+
-		"With ,weight=1 after it a hundredth of the requests that one without a weight gets, with ,weight=50 half of them")
-	set.Flags.DurationVar(&interval, "interval", 100*time.Millisecond, "how long after an answer an agent is asked again")
+	set := conf.New("silverback-lb", "Sends requests to the gateways whose agents report that they are ready. For labs.")
+	set.Flags.StringVar(&listen, "listen", "127.0.0.1:7481", "address of the HTTP listener")
+	set.Flags.BoolVar(&insecure, "insecure", false, "allow a --listen address beyond loopback; there is no TLS")
+	set.Flags.StringArrayVar(&texts, "gateway", nil, "a gateway, as name=http://proxy:port,http://agent:port/readyz; repeat it for each. "+
+		"With ,weight=1 after it the gateway gets a hundredth of the requests of one without a weight, with ,weight=50 half of them")
+	set.Flags.DurationVar(&interval, "interval", 100*time.Millisecond, "pause between two readiness checks of an agent")
 	logs.AddFlags(set.Flags)
 	set.Check(logs.Check)
 	set.Check(func() error {
 		if !insecure && !telemetry.Loopback(listen) {
-			return fmt.Errorf("listen address %s can be reached from other machines; add --insecure if that is meant", listen)
+			return fmt.Errorf("listen address %s can be reached from other machines; --insecure allows it", listen)
 		}
 		return nil
 	})
@@ -49,7 +49,7 @@ func program(ctx context.Context) error {
 			gateways, problems = append(gateways, g), append(problems, err)
 		}
 		if len(texts) == 0 {
-			problems = append(problems, errors.New("--gateway: none is given"))
+			problems = append(problems, errors.New("--gateway is required"))
 		}
 		return errors.Join(problems...)
 	})

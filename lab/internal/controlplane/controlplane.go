@@ -1,5 +1,5 @@
-// Package controlplane runs the control plane inside the process: two registries, two translators and three distributors, each as its
-// binary runs it.
+// Package controlplane runs the control plane inside the process: two registries, two translators and three distributors, each constructed
+// as in its binary.
 package controlplane
 
 import (
@@ -25,18 +25,18 @@ import (
 	"github.com/silverback-gateway/silverback/services/translator"
 )
 
-// Config says what the control plane runs on.
+// Config configures the control plane.
 type Config struct {
 	Etcd      string // endpoint
 	Group     string // created at the start
 	FreePorts bool
 	Log       *slog.Logger
-	// CollectInterval and KeepRevisions are of distributors; 0 is their default.
+	// CollectInterval and KeepRevisions are settings of distributors; 0 means their default.
 	CollectInterval time.Duration
 	KeepRevisions   int
 }
 
-// The first replica of a service has the service's usual port, the next ones follow by three. HTTP is ten above.
+// The first replica of a service has the service's usual port. The ports of the others follow in steps of three. HTTP is ten above.
 const (
 	registryPort    = 7440
 	translatorPort  = 7441
@@ -49,7 +49,7 @@ const (
 	distributors = 3
 )
 
-// service is what the replicas of all services have in common.
+// service is the common interface of the replicas of all services.
 type service interface {
 	Run(ctx context.Context) error
 	Ready() error
@@ -127,7 +127,7 @@ func New(c Config) (_ *ControlPlane, err error) {
 	return p, nil
 }
 
-// deps are what the constructor of a replica is given. What it opens ends with the replica.
+// deps are the arguments of a replica's constructor. What it opens is closed with the replica.
 type deps struct {
 	name    string
 	etcd    *clientv3.Client
@@ -197,7 +197,7 @@ func (p *ControlPlane) Run(ctx context.Context) error {
 	return run.All(ctx, loops...)
 }
 
-// Close frees what the replicas hold.
+// Close frees the resources of the replicas.
 func (p *ControlPlane) Close() {
 	for _, r := range p.replicas {
 		for i := len(r.close) - 1; i >= 0; i-- {

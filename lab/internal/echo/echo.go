@@ -26,7 +26,7 @@ func Listen(address string) (*Server, error) {
 	return &Server{listener: l, server: &http.Server{Handler: http.HandlerFunc(answer), ReadHeaderTimeout: 5 * time.Second}}, nil
 }
 
-// Address is where it listens.
+// Address returns the address of the listener.
 func (s *Server) Address() string { return s.listener.Addr().String() }
 
 // Serve answers until ctx ends.

@@ -29,13 +29,13 @@ func Start(ctx context.Context, dir, address string) (*Etcd, error) {
 	c.Name, c.Dir = "lab", dir
 	c.ListenClientUrls = []url.URL{{Scheme: "http", Host: address}}
 	c.AdvertiseClientUrls = c.ListenClientUrls
-	// The only member has no peers, so that port may be any.
+	// The only member has no peers, so its peer port may be any.
 	c.ListenPeerUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
 	c.AdvertisePeerUrls = c.ListenPeerUrls
 	c.InitialCluster = c.InitialClusterFromName(c.Name)
 	c.QuotaBackendBytes = 4 << 30
 	c.AutoCompactionMode, c.AutoCompactionRetention = "periodic", "10m"
-	// Nothing but what ends the process, which etcd does on its own when it cannot go on.
+	// Only what ends the process is logged: etcd exits by itself when it cannot go on.
 	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.New(zapcore.NewCore(
 		zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.Lock(os.Stderr), zap.FatalLevel)))
 	etcd, err := embed.StartEtcd(c)
@@ -56,7 +56,7 @@ func Start(ctx context.Context, dir, address string) (*Etcd, error) {
 	return nil, fmt.Errorf("start etcd: %w", err)
 }
 
-// Endpoint is the client address.
+// Endpoint returns the client address.
 func (e *Etcd) Endpoint() string { return e.etcd.Clients[0].Addr().String() }
 
 // Close stops the member.

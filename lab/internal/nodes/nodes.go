@@ -1,5 +1,4 @@
-// Package nodes runs gateways and the agents beside them: simulated ones inside the process, or agents for gateways that run
-// already.
+// Package nodes runs gateways and the agents beside them: simulated gateways inside the process, or agents for gateways that run already.
 package nodes
 
 import (
@@ -18,13 +17,13 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/kongtest/schemacheck"
 )
 
-// Config says which nodes there are.
+// Config configures the nodes.
 type Config struct {
 	Group       string
 	Simulated   int
 	Workers     int
-	Schemas     string // folder with schemas, for simulated ones
-	Real        []Kong // in place of simulated ones
+	Schemas     string // folder with schemas, for simulated gateways
+	Real        []Kong // instead of simulated ones
 	Dir         string
 	FreePorts   bool
 	Registry    []string
@@ -41,7 +40,7 @@ type Kong struct {
 type Member struct {
 	Name      string
 	Kong      Kong
-	Simulated *kongtest.Gateway // nil for a gateway that ran already
+	Simulated *kongtest.Gateway // nil for a gateway that ran before
 	Agent     *agent.Agent
 	HTTP      string // address of the agent's listener
 }
@@ -53,17 +52,17 @@ const (
 	statusPort = 7800
 	agentPort  = 7900
 
-	// MaxGateways is how many fit the ports.
+	// MaxGateways is how many gateways fit into the port ranges.
 	MaxGateways = 99
 )
 
-// zones are the values of the label zone, which the nodes have in turn.
+// zones are the values of the label zone, assigned to the nodes in turn.
 var zones = []string{"a", "b", "c"}
 
 // Nodes is all members.
 type Nodes struct{ members []Member }
 
-// New starts the gateways and makes the agents.
+// New starts the gateways and constructs the agents.
 func New(c Config) (_ *Nodes, err error) {
 	t := &Nodes{}
 	defer func() {
@@ -130,8 +129,8 @@ func newMember(c Config, i int) (m Member, err error) {
 	return m, err
 }
 
-// firstBootFile gives a gateway that never ran something to start from: Kong does not start without the file that its declarative_config
-// names. One that is there is the last known good and stays.
+// firstBootFile writes a boot file for a gateway that never ran: Kong does not start without the file of its declarative_config. An
+// existing file is the last known good and stays.
 func firstBootFile(name string) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return fmt.Errorf("make the gateway's folder: %w", err)
@@ -147,7 +146,7 @@ func firstBootFile(name string) error {
 	return errors.Join(err, file.Close())
 }
 
-// Run runs the agents until ctx ends, and then the gateways no longer.
+// Run runs the agents until ctx ends.
 func (t *Nodes) Run(ctx context.Context) error {
 	if len(t.members) == 0 {
 		<-ctx.Done()

@@ -1,4 +1,4 @@
-// Package view shows a lab's fleet on a terminal, drawn anew as it changes, or as plain lines elsewhere.
+// Package view shows a lab's fleet: on a terminal it redraws in place, elsewhere it prints lines.
 package view
 
 import (
@@ -22,10 +22,10 @@ const (
 // View shows the members.
 type View struct {
 	Out     io.Writer
-	Size    screen.Size // of the terminal that Out is; nil is none
+	Size    screen.Size // of the terminal behind Out; nil means none
 	Header  string
 	Members []nodes.Member
-	Rollout func(ctx context.Context) string // where the newest rollout stands, in a line
+	Rollout func(ctx context.Context) string // the state of the newest rollout in a line
 }
 
 // Run shows the fleet until ctx ends.
@@ -42,7 +42,7 @@ func (v *View) Run(ctx context.Context) error {
 		lines := v.lines(ctx)
 		text := strings.Join(lines, "\n")
 		switch {
-		case region != nil: // also when nothing changed but the terminal's size
+		case region != nil: // also when only the terminal's size changed
 			if err := region.Draw(lines...); err != nil {
 				return err
 			}
@@ -58,7 +58,7 @@ func (v *View) Run(ctx context.Context) error {
 	}
 }
 
-// printNews prints the lines that were not there before.
+// printNews prints the lines that are new.
 func (v *View) printNews(last string, lines []string) {
 	before := strings.Split(last, "\n")
 	for _, line := range lines {
@@ -80,11 +80,11 @@ func (v *View) lines(ctx context.Context) []string {
 	return layout(v.Rollout(ctx), names, gateways, height)
 }
 
-// layout shows a fleet in as many lines as a terminal has; 0 is no terminal.
+// layout shows a fleet in at most height lines; 0 means no limit.
 func layout(rollout string, names []string, gateways []agent.View, height int) []string {
 	serving, most := 0, rows
 	if height > 0 {
-		most = max(min(rows, height-4), 1) // beside the rollout, the sum, who is not shown, and the cursor
+		most = max(min(rows, height-4), 1) // leaves room for the rollout, the sum, the line for hidden gateways and the cursor
 	}
 	var table []string
 	for i, g := range gateways {
@@ -110,7 +110,7 @@ func row(name string, s agent.View) string {
 	case s.Serving():
 		loaded := "loaded in " + s.LoadTime.Round(time.Millisecond).String()
 		if s.Loads == 0 {
-			loaded = "hot since its start"
+			loaded = "loaded at its start"
 		}
 		state = fmt.Sprintf("serves revision %d, proven by %s, %s", s.Revision, s.Proof, loaded)
 	}

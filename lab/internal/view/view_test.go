@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden screens anew")
 
-// What a person sees is drawn by an emulator: a line that wrapped, or was left behind while the fleet moved, would show.
+// An emulator draws the screen as a user sees it, so that wrapped lines and remains of earlier screens are found.
 func TestScreens(t *testing.T) {
 	for _, gateways := range []int{3, 40} {
 		for _, width := range []int{60, 80, 120} {
