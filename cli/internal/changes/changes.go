@@ -1,5 +1,5 @@
-// Package changes prints what differs between two configurations of a group: for people, line by line within the width of a terminal; for
-// programs, as one document whose shape docs/api.md keeps. It asks nobody anything.
+// Package changes prints the differences between two configurations of a group: for people, as lines that fit a terminal; for programs, as
+// one document whose shape docs/api.md defines. It calls no service.
 package changes
 
 import (
@@ -15,10 +15,10 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// Most is how many changes a command requests: the limit of a translator.
+// Most is how many changes a command requests: the limit of the translator.
 const Most = 100_000
 
-// Few is how many changes a command shows beside its own result.
+// Few is how many changes a command shows with its own result.
 const Few = 20
 
 // width is how long a line may be.
@@ -29,8 +29,8 @@ const hidden = "(hidden)"
 
 // A Report is a difference for programs.
 type Report struct {
-	Revision   int64             `json:"revision"`    // compared with; 0 is an empty group
-	ToRevision int64             `json:"to_revision"` // 0: what the files would make
+	Revision   int64             `json:"revision"`    // the old side; 0 is an empty group
+	ToRevision int64             `json:"to_revision"` // the new side; 0 means submitted files
 	Digest     string            `json:"digest"`
 	Summary    summary           `json:"summary"`
 	Changes    []change          `json:"changes"`
@@ -69,7 +69,7 @@ type field struct {
 	TooLong bool            `json:"too_long"`
 }
 
-// Of is a change of two snapshots as a translator would answer it.
+// Of returns a change of two snapshots as the translator would return it.
 func Of(c *kongchanges.Change) *translatorv1.Change {
 	m := &translatorv1.Change{Operation: operations[c.Op], Kind: c.Kind, Name: c.Name, Id: c.ID, Title: c.Title, Cut: c.Cut}
 	for _, p := range c.Parents {
@@ -119,7 +119,7 @@ func ReportOf(answer *translatorv1.DiffConfigResponse) (Report, error) {
 	return r, nil
 }
 
-// value is a value of the wire as JSON. What is none, is a text.
+// value returns a value of the wire as JSON. A text that is not JSON becomes a string.
 func value(text string) json.RawMessage {
 	if text == "" || json.Valid([]byte(text)) {
 		return json.RawMessage(text)
@@ -128,7 +128,7 @@ func value(text string) json.RawMessage {
 	return quoted
 }
 
-// Print prints an answer as -o asks for.
+// Print prints a response in the format of -o.
 func Print(a *app.App, answer *translatorv1.DiffConfigResponse) error {
 	if a.Flags.Output == show.Table {
 		List(a, answer)
@@ -161,12 +161,12 @@ func Write(a *app.App, c *translatorv1.Change) {
 	}
 }
 
-// Count is how many entities a change touches.
+// Count returns how many entities a change touches.
 func Count(s *translatorv1.ChangeSummary) int64 {
 	return s.GetAdded() + s.GetChanged() + s.GetRemoved()
 }
 
-// Lines are a change in lines of at most 80 columns: the entity, then each field.
+// Lines returns a change in lines of at most 80 columns: the entity, then each field.
 func Lines(c *translatorv1.Change) []string {
 	title := c.GetTitle()
 	if title == "" { // a translator of an older version
@@ -222,12 +222,12 @@ func orNone(text string) string {
 	return text
 }
 
-// maxLine bounds what is looked at of one text before it is shortened.
+// maxLine bounds how much of one text is read before it is shortened.
 const maxLine = 32 << 10
 
 func line(text string) string { return clean.Line(text, maxLine) }
 
-// truncate shortens a text to so many characters.
+// truncate shortens a text to room characters.
 func truncate(text string, room int) string {
 	if utf8.RuneCountInString(text) <= room {
 		return text
@@ -235,10 +235,10 @@ func truncate(text string, room int) string {
 	return string([]rune(text)[:room-1]) + "…"
 }
 
-// context is how much of what two long texts have in common stands before their difference.
+// context is how many common characters of two long texts are shown before their difference.
 const context = 12
 
-// around shortens two texts so that what differs is seen.
+// around shortens two texts so that their difference is shown.
 func around(a, b string, room int) (string, string) {
 	x, y := []rune(a), []rune(b)
 	same := 0
@@ -273,7 +273,7 @@ func colourOf(op translatorv1.Change_Operation) app.Colour {
 	}
 }
 
-// Summary prints how much changes: 2 added, 1 changed, 0 removed.
+// Summary returns the numbers of changes: 2 added, 1 changed, 0 removed.
 func Summary(c *translatorv1.ChangeSummary) string {
 	return fmt.Sprintf("%d added, %d changed, %d removed", c.GetAdded(), c.GetChanged(), c.GetRemoved())
 }

@@ -25,19 +25,19 @@ import (
 	"github.com/silverback-gateway/silverback/kong/inventory"
 )
 
-// Bounds of what an Admin API answers. A flattened configuration is a string of JSON there, whose escapes take room.
+// Bounds of an Admin API's responses. A flattened configuration is a JSON string there, and its escapes take space.
 const (
 	maxRoot    = 4 << 20
 	maxConfig  = inventory.MaxText + inventory.MaxText/4
 	maxRefusal = 4 << 10
-	pageSize   = 1000 // the most that Kong gives at once (fact F33)
+	pageSize   = 1000 // Kong's largest page (fact F33)
 )
 
-// endpoint is an Admin API of Kong, or something else that answers with configurations. Only GET requests are sent.
+// endpoint is an Admin API of Kong, or another server of configurations. Only GET requests are sent.
 type endpoint struct {
-	flag       string   // what the flags begin with; empty is admin
-	who        string   // answers; empty is Kong
-	served     []string // names what the Kong serves, when that was read in its flattened form
+	flag       string   // the prefix of its flags; empty means admin
+	who        string   // who answers, in messages; empty means Kong
+	served     []string // digests of what the Kong serves, when it was read in its flattened form
 	address    string
 	files      tlsfiles.Files
 	headerFile string
@@ -56,10 +56,10 @@ func (k *endpoint) open() error {
 	flag := cmp.Or(k.flag, "admin")
 	parsed, err := url.Parse(k.address)
 	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
-		return fmt.Errorf("--%s is not an address such as http://127.0.0.1:8001", flag)
+		return fmt.Errorf("--%s is not a URL such as http://127.0.0.1:8001", flag)
 	}
 	if parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "" {
-		return fmt.Errorf("--%[1]s has more than an address and a path; secrets belong into --%[1]s-header-file", flag)
+		return fmt.Errorf("--%[1]s has more than a host and a path; put secrets into --%[1]s-header-file", flag)
 	}
 	if parsed.Scheme == "http" && k.files != (tlsfiles.Files{}) {
 		return fmt.Errorf("--%[1]s-ca-file, --%[1]s-cert-file and --%[1]s-key-file are for https addresses", flag)
@@ -72,7 +72,7 @@ func (k *endpoint) open() error {
 		return err
 	}
 	trust := source.Config().Clone()
-	trust.MinVersion = tls.VersionTLS12 // what a Kong may be limited to
+	trust.MinVersion = tls.VersionTLS12 // the newest version that some Kongs support
 	k.url, k.header, k.budget = parsed, http.Header{}, input.MaxBytes
 	if k.headerFile != "" {
 		if k.header, err = readHeaders(k.headerFile); err != nil {
@@ -85,13 +85,13 @@ func (k *endpoint) open() error {
 	k.client = &http.Client{
 		Transport: &http.Transport{TLSClientConfig: trust, MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
 			Proxy: http.ProxyFromEnvironment},
-		// Whoever answers elsewhere must not be given the headers.
+		// The headers must not be sent to another server.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return nil
 }
 
-// readHeaders reads lines of a name, a colon and a value.
+// readHeaders reads lines of the form "name: value".
 func readHeaders(file string) (http.Header, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -107,7 +107,7 @@ func readHeaders(file string) (http.Header, error) {
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok || strings.ContainsAny(name, " \t") {
-			return nil, fmt.Errorf("line %d of %s is not a name, a colon and a value", n, file)
+			return nil, fmt.Errorf("line %d of %s is not of the form name: value", n, file)
 		}
 		header.Add(name, strings.TrimSpace(value))
 	}
@@ -117,7 +117,7 @@ func readHeaders(file string) (http.Header, error) {
 	return header, nil
 }
 
-// refusal is an answer other than 200.
+// refusal is a response other than 200.
 type refusal struct {
 	who  string
 	path string
@@ -125,22 +125,22 @@ type refusal struct {
 	said string
 }
 
-// Error names the request, the answer and the remedy.
+// Error returns the request, the response and the remedy.
 func (r *refusal) Error() string {
 	text := fmt.Sprintf("%s answers GET %s with %d", r.who, r.path, r.code)
 	if r.said != "" {
 		text += ": " + r.said
 	}
 	if r.code == http.StatusUnauthorized || r.code == http.StatusForbidden {
-		text += "; it wants to know who asks: give a token with --admin-header-file or SILVERBACK_ADMIN_TOKEN"
+		text += "; it requires authentication: give a token with --admin-header-file or SILVERBACK_ADMIN_TOKEN"
 	}
 	if r.code == http.StatusNotFound && r.path == "/" {
-		text += "; is it the proxy? The Admin API has a port of its own, mostly 8001"
+		text += "; is this the proxy port? The Admin API has its own port, usually 8001"
 	}
 	return text
 }
 
-// get reads an answer of at most so many bytes.
+// get reads a response of at most limit bytes.
 func (k *endpoint) get(ctx context.Context, path string, query url.Values, limit int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
@@ -148,7 +148,7 @@ func (k *endpoint) get(ctx context.Context, path string, query url.Values, limit
 	at.RawQuery = query.Encode()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
 	if err != nil {
-		return nil, fmt.Errorf("ask Kong: %w", err)
+		return nil, fmt.Errorf("request to Kong: %w", err)
 	}
 	request.Header = k.header.Clone()
 	answer, err := k.client.Do(request)
@@ -167,7 +167,7 @@ func (k *endpoint) get(ctx context.Context, path string, query url.Values, limit
 		return nil, k.unreachable(ctx, path, err)
 	}
 	if int64(len(text)) > limit {
-		return nil, fmt.Errorf("what %s answers to GET %s is over the limit of %d bytes", k.name(), path, limit)
+		return nil, fmt.Errorf("the response of %s to GET %s exceeds the limit of %d bytes", k.name(), path, limit)
 	}
 	return text, nil
 }
@@ -177,7 +177,7 @@ func (k *endpoint) name() string { return cmp.Or(k.who, "Kong") }
 // unreachable is the error of a request without an answer.
 func (k *endpoint) unreachable(ctx context.Context, path string, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("%s at %s did not answer GET %s within %s; --timeout allows more", k.name(), k.host(), path, k.timeout)
+		return fmt.Errorf("%s at %s did not answer GET %s within %s; --timeout sets a longer limit", k.name(), k.host(), path, k.timeout)
 	}
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
@@ -186,7 +186,8 @@ func (k *endpoint) unreachable(ctx context.Context, path string, err error) erro
 	return fmt.Errorf("%s at %s does not answer: %w", k.name(), k.host(), err)
 }
 
-// read returns the configuration of a Kong as a document, and the ending of such a document's name. It tells what it does, for people.
+// read returns the configuration of a Kong as a document, and the ending of such a document's name. It reports its steps to the user with
+// tell.
 func (k *endpoint) read(ctx context.Context, tell func(format string, args ...any)) (document []byte, form string, err error) {
 	root, err := k.root(ctx)
 	if err != nil {
@@ -194,27 +195,27 @@ func (k *endpoint) read(ctx context.Context, tell func(format string, args ...an
 	}
 	version := show.Clean(root.Version)
 	if major, err := strconv.Atoi(strings.SplitN(root.Version, ".", 2)[0]); err != nil || major < 3 {
-		return nil, "", fmt.Errorf("Kong %s at %s is too old, for paths meant something else before 3.0; write a file with its own export, and "+
+		return nil, "", fmt.Errorf("Kong %s at %s is too old: paths had another meaning before 3.0; export a file with its own command, and "+
 			"import that: silverback import file",
 			version, k.host())
 	}
 	if root.Configuration.Database == "off" {
-		tell("reading the configuration of Kong %s at %s, which has no database", version, k.host())
+		tell("reading the configuration of Kong %s at %s, which runs without a database", version, k.host())
 		document, err = k.flattened(ctx)
 		return document, ".yaml", err
 	}
-	tell("reading the entities of Kong %s at %s one kind after the other, for it has a database", version, k.host())
+	tell("reading the entities of Kong %s at %s kind by kind, because it has a database", version, k.host())
 	document, err = k.entities(ctx, tell)
 	return document, ".json", err
 }
 
-// root is what of GET / is looked at.
+// root is the used part of GET /.
 type root struct {
 	Version       string
 	Configuration struct{ Database string }
 }
 
-// root asks a Kong what it is.
+// root requests GET /.
 func (k *endpoint) root(ctx context.Context) (root, error) {
 	text, err := k.get(ctx, "/", nil, maxRoot)
 	if err != nil {
@@ -222,7 +223,7 @@ func (k *endpoint) root(ctx context.Context) (root, error) {
 	}
 	var said root
 	if err := json.Unmarshal(text, &said); err != nil || said.Version == "" {
-		return root{}, fmt.Errorf("%s does not answer as an Admin API of Kong; is it the proxy?", k.host())
+		return root{}, fmt.Errorf("%s does not answer like a Kong Admin API; is this the proxy port?", k.host())
 	}
 	return said, nil
 }
@@ -248,7 +249,7 @@ func (k *endpoint) flattened(ctx context.Context) ([]byte, error) {
 	}
 	document, err := Document([]byte(answer.Config))
 	if err != nil {
-		return nil, fmt.Errorf("what Kong at %s serves: %w", k.host(), err)
+		return nil, fmt.Errorf("the configuration of Kong at %s: %w", k.host(), err)
 	}
 	if what, err := inventory.OfGateway([]byte(answer.Config)); err == nil {
 		k.served = []string{string(what.Digest())} // it may be a gateway of the group
@@ -256,7 +257,7 @@ func (k *endpoint) flattened(ctx context.Context) ([]byte, error) {
 	return document, nil
 }
 
-// saveSecret writes a file that only its owner reads, and that was not there.
+// saveSecret creates a file that only its owner can read. It fails when the file exists.
 func saveSecret(name string, text []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

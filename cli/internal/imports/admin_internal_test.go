@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// database is an Admin API as a Kong with a database has it: lists in pages, null for what has no value, hashes for passwords.
+// database is an Admin API of a Kong with a database: lists in pages, null for missing values, hashes of passwords.
 func database(t *testing.T, lists map[string]string) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -125,7 +125,7 @@ func TestAnAnswerIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.budget = 4000
-	if _, err := k.list(t.Context(), "/services"); err == nil || !strings.Contains(err.Error(), "over the limit of 4000 bytes") {
+	if _, err := k.list(t.Context(), "/services"); err == nil || !strings.Contains(err.Error(), "exceeds the limit of 4000 bytes") {
 		t.Errorf("5,000 bytes where 4,000 are allowed: %v", err)
 	}
 }
@@ -135,13 +135,13 @@ func TestWhatIsNoKong(t *testing.T) {
 		code       int
 		text, want string
 	}{
-		"the proxy":      {200, `{"message":"hello"}`, "is it the proxy?"},
+		"the proxy":      {200, `{"message":"hello"}`, "is this the proxy port?"},
 		"an old one":     {200, `{"version":"2.8.4","configuration":{"database":"off"}}`, "import file"},
-		"another port":   {404, `{"message":"no Route matched"}`, "mostly 8001"},
+		"another port":   {404, `{"message":"no Route matched"}`, "usually 8001"},
 		"a closed door":  {401, `{"message":"Invalid RBAC credentials\u001b[2J"}`, "SILVERBACK_ADMIN_TOKEN"},
 		"another place":  {302, ``, "with 302"},
 		"a broken one":   {500, `<html>`, "with 500"},
-		"what is no map": {200, `[]`, "does not answer as an Admin API"},
+		"what is no map": {200, `[]`, "does not answer like a Kong Admin API"},
 	} {
 		elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			t.Errorf("%s: %s was asked, with %v", name, r.URL, r.Header)
@@ -205,7 +205,7 @@ func TestASlowKongIsGivenUp(t *testing.T) {
 	defer server.Close()
 	defer cancel()
 	_, _, err := read(t, &endpoint{address: server.URL, timeout: 10 * time.Millisecond})
-	if err == nil || !strings.Contains(err.Error(), "--timeout allows more") {
+	if err == nil || !strings.Contains(err.Error(), "--timeout sets a longer limit") {
 		t.Errorf("no answer: %v", err)
 	}
 }

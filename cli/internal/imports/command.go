@@ -1,5 +1,5 @@
-// Package imports makes sources of configurations that gateways serve already: of a node of the fleet, and of Kongs and files outside of
-// it.
+// Package imports creates sources from configurations that gateways serve already: from a node of the fleet, and from Kongs and files
+// outside of it.
 package imports
 
 import (
@@ -8,11 +8,11 @@ import (
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 )
 
-// Command is the parent of the commands that import.
+// Command returns the parent of the import commands.
 func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import",
-		Short: "Make a source of what a Kong serves already, or a file says; or compare a move with it",
+		Short: "Create a source from a running Kong or a file, or compare a migration with it",
 		RunE:  app.RequireSubcommand,
 	}
 	cmd.AddCommand(Node(a), Kong(a), File(a), KIC(a))

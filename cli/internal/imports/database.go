@@ -13,7 +13,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/inventory"
 )
 
-// lists are where the Admin API of a Kong with a database lists entities, and what a file calls their kind.
+// lists are the paths of entity lists in the Admin API of a Kong with a database, and the kind's name in a file.
 var lists = []struct{ path, kind string }{
 	{"/services", "services"}, {"/routes", "routes"}, {"/upstreams", "upstreams"}, {"/consumers", "consumers"}, {"/plugins", "plugins"},
 	{"/certificates", "certificates"}, {"/snis", "snis"}, {"/ca_certificates", "ca_certificates"}, {"/vaults", "vaults"},
@@ -23,15 +23,15 @@ var lists = []struct{ path, kind string }{
 	{"/acls", "acls"}, {"/oauth2", "oauth2_credentials"},
 }
 
-// others are lists of kinds that are not read; a Kong that has some is refused, for what comes out would not be what it serves.
+// others are lists of kinds that are not read. A Kong that has such entities is refused, because the document would be incomplete.
 var others = []string{"/consumer_groups", "/partials", "/mtls-auths", "/degraphql_routes", "/graphql-rate-limiting-advanced/costs"}
 
-// withWasm is answered with 400 by a Kong that runs no filters.
+// withWasm is answered with 400 by a Kong without Wasm filters.
 const withWasm = "/filter-chains"
 
 type object = map[string]json.RawMessage
 
-// entities reads a Kong with a database, list by list. What it has no list of it has no entities of.
+// entities reads a Kong with a database, list by list. A kind without a list is treated as empty.
 func (k *endpoint) entities(ctx context.Context, tell func(format string, args ...any)) ([]byte, error) {
 	out := bytes.NewBufferString("{\"_format_version\":\"3.0\",\n\"_transform\":false")
 	all := 0
@@ -79,7 +79,7 @@ func (k *endpoint) targets(ctx context.Context, upstreams []object) (targets []o
 	for _, u := range upstreams {
 		var id string
 		if json.Unmarshal(u["id"], &id) != nil || id == "" {
-			return nil, errors.New("Kong lists an upstream without an id")
+			return nil, errors.New("Kong returned an upstream without an id")
 		}
 		of, err := k.list(ctx, "/upstreams/"+url.PathEscape(id)+"/targets")
 		if err != nil {
@@ -90,7 +90,7 @@ func (k *endpoint) targets(ctx context.Context, upstreams []object) (targets []o
 	return targets, nil
 }
 
-// refuseOthers fails when Kong has entities that are not read: the document would not be what it serves.
+// refuseOthers fails when Kong has entities that are not read: the document would be incomplete.
 func (k *endpoint) refuseOthers(ctx context.Context) error {
 	for _, path := range others {
 		switch found, err := k.list(ctx, path); {
@@ -104,7 +104,7 @@ func (k *endpoint) refuseOthers(ctx context.Context) error {
 	return nil
 }
 
-// list reads all pages of a list; one that Kong does not have is empty.
+// list reads all pages of a list. A list that Kong does not have is empty.
 func (k *endpoint) list(ctx context.Context, path string) (all []object, err error) {
 	query := url.Values{"size": {fmt.Sprint(pageSize)}}
 	for {
@@ -129,13 +129,13 @@ func (k *endpoint) list(ctx context.Context, path string) (all []object, err err
 			return all, nil
 		}
 		if len(page.Data) == 0 || page.Offset == query.Get("offset") {
-			return nil, fmt.Errorf("the list of Kong at GET %s does not end", path)
+			return nil, fmt.Errorf("Kong's list at GET %s does not end", path)
 		}
 		query.Set("offset", page.Offset)
 	}
 }
 
-// write writes the entities of a kind, one a line, so that messages can name the line.
+// write writes the entities of a kind, one per line, so that messages can name the line.
 func write(out *bytes.Buffer, kind string, found []object) error {
 	fmt.Fprintf(out, ",\n%q:[", kind)
 	for i, e := range found {
@@ -143,7 +143,7 @@ func write(out *bytes.Buffer, kind string, found []object) error {
 			out.WriteByte(',')
 		}
 		for name := range e {
-			if slices.Contains(stamps, name) || kind == "certificates" && name == "snis" { // which are a list of their own
+			if slices.Contains(stamps, name) || kind == "certificates" && name == "snis" { // they have lists of their own
 				delete(e, name)
 			}
 		}

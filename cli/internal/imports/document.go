@@ -12,13 +12,13 @@ import (
 	"github.com/silverback-gateway/silverback/kong/inventory"
 )
 
-// stamps are fields that Kong keeps for itself, and rewrites at each load (fact F47).
+// stamps are fields that Kong sets itself and rewrites at each load (fact F47).
 var stamps = []string{"created_at", "updated_at", "_ignore", "_comment"}
 
-// Document makes a document for a source of a configuration in Kong's flattened form, which is what GET /config answers (fact F8).
-// It keeps what traffic depends on: all entities with their ids, also those that Kong invented, and all values, also nulls, for a null is
-// not a default. It leaves out times, the SNIs that Kong repeats within certificates, and Silverback's reserved route. Passwords are
-// hashes in that form, and the document says so (_transform: false). The error is an inventory.ErrNotFlattened, and holds no content.
+// Document creates the document of a source from a configuration in Kong's flattened form, which GET /config returns (fact F8). It keeps
+// what traffic depends on: all entities with their ids, also those that Kong generated, and all values, also nulls, because a null is not a
+// default. It omits times, the SNIs that Kong repeats within certificates, and Silverback's reserved route. Passwords are hashes in that
+// form, and the document marks them (_transform: false). The error is an inventory.ErrNotFlattened and holds no content.
 func Document(flattened []byte) ([]byte, error) {
 	out := bytes.NewBufferString("_format_version: \"3.0\"\n_transform: false\n")
 	last := ""
@@ -48,10 +48,10 @@ func Document(flattened []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// ErrEmpty says that there is nothing to import.
-var ErrEmpty = errors.New("the gateway serves nothing: there is nothing to import")
+// ErrEmpty means that there is nothing to import.
+var ErrEmpty = errors.New("the gateway serves no configuration: there is nothing to import")
 
-// strip takes the stamps off, puts what people look for first, and writes in block style what Kong may have written in one line.
+// strip removes the stamps, puts the most important fields first, and changes flow style to block style.
 func strip(e *yaml.Node) {
 	var first, rest []*yaml.Node
 	for i := 0; i+1 < len(e.Content); i += 2 {
@@ -70,7 +70,7 @@ func strip(e *yaml.Node) {
 	e.Content = append(first, rest...)
 }
 
-// block has YAML's own rules choose the style, but for strings that are quoted: those stay strings.
+// block lets YAML choose the style of all nodes except quoted strings, which stay strings.
 func block(nodes ...*yaml.Node) {
 	for _, n := range nodes {
 		if n.Kind == yaml.ScalarNode {

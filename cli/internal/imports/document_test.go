@@ -9,7 +9,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/inventory"
 )
 
-// As a Kong 3.9.3 exports it, shortened.
+// The export of a Kong 3.9.3, shortened.
 const flattened = `_format_version: '3.0'
 _transform: false
 basicauth_credentials:

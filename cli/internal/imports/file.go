@@ -11,12 +11,12 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// File is the command that imports files.
+// File returns the command that imports files.
 func File(a *app.App) *cobra.Command {
 	var t importer
 	cmd := &cobra.Command{
 		Use:   "file FILE|FOLDER|-... -g GROUP [-s SOURCE]",
-		Short: "Make a source of a kong.yml or a file of decK",
+		Short: "Create a source from a kong.yml or a decK file",
 		Long: `Submits files that Kong or decK reads as a new source of the group: a
 kong.yml, the output of "kong config db_export" or "deck gateway dump", or
 several files that make up one configuration. Names and ids are kept. Anything

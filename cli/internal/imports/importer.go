@@ -23,21 +23,21 @@ type importer struct {
 	dryRun, wait           bool
 	waitTimeout            time.Duration
 
-	served []string // by the inventories of gateways that serve just this, which then take the revision; set while it is read
+	served []string // inventories of gateways that serve exactly this and therefore take the revision; set while it is read
 }
 
 func (t *importer) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&t.group, "group", "g", "", "the group of gateways")
-	cmd.Flags().StringVarP(&t.source, "source", "s", submit.DefaultSource, "the source to make; one of that name must not be there yet")
+	cmd.Flags().StringVarP(&t.source, "source", "s", submit.DefaultSource, "the source to create; it must not exist")
 	cmd.Flags().StringVarP(&t.message, "message", "m", "", "why, for the history")
-	cmd.Flags().BoolVar(&t.dryRun, "dry-run", false, "do everything but the commit")
-	cmd.Flags().BoolVar(&t.wait, "wait", false, "wait until every online gateway of the group serves it, but for those that are left as "+
+	cmd.Flags().BoolVar(&t.dryRun, "dry-run", false, "do everything except the commit")
+	cmd.Flags().BoolVar(&t.wait, "wait", false, "wait until every online gateway of the group serves it, except those that are left as "+
 		"they are")
 	cmd.Flags().DurationVar(&t.waitTimeout, "wait-timeout", 10*time.Minute, "how long --wait waits")
 	app.MustMark(cmd, "group")
 }
 
-// run submits what read returns. It checks first that the source does not exist, so that nothing is read in vain.
+// run submits the result of read. It first checks that the source does not exist, before anything is read.
 func (t *importer) run(ctx context.Context, a *app.App, from string, read func(context.Context) ([]*translatorv1.Document, error)) error {
 	translator := a.Translator()
 	if err := unused(ctx, a, translator, t.group, t.source); err != nil {
@@ -82,6 +82,6 @@ func unused(ctx context.Context, a *app.App, translator translatorv1.TranslatorS
 	case answer.GetSource().GetEntityCount() == 0:
 		return nil
 	}
-	return fmt.Errorf("source %s of group %s is there already, with %s, and an import would take its place; give another one with -s",
+	return fmt.Errorf("source %s of group %s exists already, with %s, and an import would replace it; give another name with -s",
 		source, group, show.Count(answer.GetSource().GetEntityCount(), "entity", "entities"))
 }

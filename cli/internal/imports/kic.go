@@ -14,10 +14,10 @@ import (
 	"github.com/silverback-gateway/silverback/kong/parity"
 )
 
-// controller is what messages call Kong Ingress Controller.
+// controller is the name of Kong Ingress Controller in messages.
 const controller = "Kong Ingress Controller"
 
-// move is a comparison of what a cluster has now with what a move would bring.
+// move is a comparison of a cluster's current configuration with the result of a migration.
 type move struct {
 	dumpAddress string // or a file
 	dump, admin endpoint
@@ -25,12 +25,12 @@ type move struct {
 	summary     bool
 }
 
-// KIC is the command that compares what Kong Ingress Controller made of a cluster with the translation of its manifests.
+// KIC returns the command that compares Kong Ingress Controller's configuration of a cluster with the translation of its manifests.
 func KIC(a *app.App) *cobra.Command {
 	m := &move{dump: endpoint{flag: "dump", who: controller}}
 	cmd := &cobra.Command{
 		Use:   "kic --dump URL|FILE | --admin URL  FILE|FOLDER|-...",
-		Short: "Say what would differ after a move from Kong Ingress Controller",
+		Short: "Show what would differ after a migration from Kong Ingress Controller",
 		Long: `Compares the configuration that Kong Ingress Controller made of a cluster with
 the translation of the cluster's manifests, entity by entity, and asks no
 service of Silverback. Nothing is changed anywhere.
@@ -55,10 +55,10 @@ Exit codes: 0 no difference; 1 error; 2 a difference.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&m.dumpAddress, "dump", "", "the address of the controller's diagnostics server, such as http://127.0.0.1:10256, or a file "+
-		"of its answer")
-	f.StringVar(&m.admin.address, "admin", "", "the address of a gateway's Admin API, such as http://127.0.0.1:8001")
-	f.BoolVar(&m.summary, "summary", false, "only count, for each object")
+	f.StringVar(&m.dumpAddress, "dump", "", "the URL of the controller's diagnostics server, such as http://127.0.0.1:10256, or a file "+
+		"with its response")
+	f.StringVar(&m.admin.address, "admin", "", "the URL of a gateway's Admin API, such as http://127.0.0.1:8001")
+	f.BoolVar(&m.summary, "summary", false, "print only counts, for each object")
 	m.settings.AddFlag(f)
 	m.admin.addAdminFlags(f)
 	f.StringVar(&m.dump.files.CA, "dump-ca-file", "", "PEM file of the authority that signs the diagnostics server's certificate; without it "+
@@ -90,7 +90,7 @@ func (m *move) run(ctx context.Context, a *app.App, args []string) error {
 	}
 	ours, err := parity.Read(translation.Document.GetName()+".json", translation.Document.GetContent())
 	if err != nil {
-		return fmt.Errorf("the translation: %w", err)
+		return fmt.Errorf("translate the manifests: %w", err)
 	}
 	report, err := parity.Compare(theirs.config, ours, theirs.schemas)
 	if err != nil {
@@ -108,7 +108,7 @@ func (m *move) run(ctx context.Context, a *app.App, args []string) error {
 	return nil
 }
 
-// nextStep is the command that submits what was compared.
+// nextStep returns the command that submits the compared manifests.
 func nextStep(settings kubernetes.Settings, args []string) string {
 	words := []string{"silverback apply --from kubernetes"}
 	for _, s := range settings {

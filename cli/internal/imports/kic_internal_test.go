@@ -18,7 +18,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 
-// translated is what manifests mean in these tests.
+// translated is the translation of the manifests in these tests.
 const translated = `{"config": {"_format_version": "3.0",
 	"services": [{"name": "web.cart.80", "host": "cart.web.80.svc", "tags": ["k8s-name:cart", "k8s-namespace:web", "k8s-kind:Service"],
 		"routes": [{"name": "web.shop.cart..80", "paths": ["/a", "/b"],
@@ -28,7 +28,7 @@ const translated = `{"config": {"_format_version": "3.0",
 	"problems": [{"objects": [{"kind": "Ingress", "namespace": "web", "name": "old"}],
 		"reason": "Unsupported", "message": "no"}], "origins": []}`
 
-// config is the configuration alone.
+// config returns the configuration only.
 func config(t *testing.T) string {
 	t.Helper()
 	var said struct{ Config json.RawMessage }
@@ -38,7 +38,7 @@ func config(t *testing.T) string {
 	return string(said.Config)
 }
 
-// translator puts a command into PATH that translates to a text, and returns a file of the arguments that it was called with.
+// translator puts a command into PATH that prints text as its translation, and returns a file with its arguments.
 func translator(t *testing.T, text string) (arguments string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -74,7 +74,7 @@ func compareKIC(t *testing.T, format show.Format, args ...string) (code int, out
 	return app.Code(err), stdout.String(), stderr.String()
 }
 
-// diagnostics is a diagnostics server as Kong Ingress Controller has it.
+// diagnostics is a diagnostics server of Kong Ingress Controller.
 func diagnostics(t *testing.T, answers map[string]string) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -106,7 +106,7 @@ func TestADumpWithoutADifference(t *testing.T) {
 		!strings.Contains(out, "next: silverback apply --from kubernetes --kubernetes-setting service-facade -g GROUP --wait manifests/") {
 		t.Errorf("code %d:\n%s", code, out)
 	}
-	if !strings.Contains(errs, "without what depends on Ingress web/bad") ||
+	if !strings.Contains(errs, "which omits what depends on Ingress web/bad") ||
 		!strings.Contains(errs, "warning: Ingress web/old: Unsupported: no") {
 		t.Errorf("warnings: %s", errs)
 	}
@@ -166,7 +166,7 @@ unknown: 1 setting of a plugin that the other side has alone, most likely defaul
 	}
 }
 
-// TestAGatewayIsCompared has a simulated gateway that serves what the manifests mean, but for one path.
+// TestAGatewayIsCompared has a simulated gateway that serves the translation except one path.
 func TestAGatewayIsCompared(t *testing.T) {
 	translator(t, translated)
 	schemas := t.TempDir()
@@ -191,7 +191,7 @@ func TestAGatewayIsCompared(t *testing.T) {
 	}
 	post(config(t))
 	code, out, errs := compareKIC(t, show.Table, "--admin", g.AdminURL(), "-")
-	if code != app.ExitDone || strings.Contains(out, "unknown") || !strings.Contains(out, "no difference from what the gateway at ") {
+	if code != app.ExitDone || strings.Contains(out, "unknown") || !strings.Contains(out, "no difference from the configuration of the gateway at ") {
 		t.Errorf("code %d:\n%s%s", code, out, errs)
 	}
 	post(strings.NewReplacer(`"/b"`, `"/c"`, `"minute": 5`, `"minute": 5, "hour": 70, "policy": "local"`).Replace(config(t)))

@@ -11,7 +11,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// parityReport is a comparison for programs. docs/api.md keeps its shape.
+// parityReport is a comparison for programs. docs/api.md defines its shape.
 type parityReport struct {
 	Against string         `json:"against"`
 	Form    parity.Form    `json:"form"`
@@ -33,16 +33,16 @@ type unknownCounts struct {
 	Absent   int `json:"absent"`
 }
 
-// parityObject is an object of Kubernetes; kind, namespace and name are empty for what no object is known of.
+// parityObject is a Kubernetes object. Kind, namespace and name are empty for entities without a known object.
 type parityObject struct {
 	Kind      string        `json:"kind"`
 	Namespace string        `json:"namespace"`
 	Name      string        `json:"name"`
 	Summary   paritySummary `json:"summary"`
-	Changes   any           `json:"changes"` // as diff has them; null with --summary
+	Changes   any           `json:"changes"` // as in diff; null with --summary
 }
 
-// printParity prints a comparison as -o asks for.
+// printParity prints a comparison in the format of -o.
 func printParity(a *app.App, theirs *foreign, report parity.Report, summary bool) error {
 	if a.Flags.Output != show.Table {
 		out, err := reportOfParity(theirs, report, summary)
@@ -78,7 +78,7 @@ func printParity(a *app.App, theirs *foreign, report parity.Report, summary bool
 	return nil
 }
 
-// String counts for people.
+// String returns the counts for people.
 func (s paritySummary) String() string {
 	return fmt.Sprintf("%d added, %d changed, %d removed", s.Added, s.Changed, s.Removed)
 }
@@ -87,7 +87,7 @@ func equalEntities(n int) string {
 	return show.Count(int64(n), "entity is equal", "entities are equal")
 }
 
-// tellUnknown says what could not be compared, and how it can be.
+// tellUnknown prints what could not be compared, and how to compare it.
 func tellUnknown(a *app.App, unknown parity.Unknown) {
 	if n := unknown.Redacted; n > 0 {
 		fmt.Fprintf(a.Out, "unknown: %s; the controller shows those of a dump with --dump-sensitive-config\n",
@@ -98,7 +98,7 @@ func tellUnknown(a *app.App, unknown parity.Unknown) {
 			show.Count(int64(n), "setting of a plugin that", "settings of plugins that"))
 	}
 	if n := unknown.Absent; n > 0 {
-		fmt.Fprintf(a.Out, "unknown: %s of kinds that a dump does not have, such as memberships of groups; compare with --admin alone\n",
+		fmt.Fprintf(a.Out, "unknown: %s of kinds that are not in a dump, such as group memberships; compare with --admin only\n",
 			show.Count(int64(n), "entity", "entities"))
 	}
 }

@@ -27,14 +27,14 @@ const (
 	namedBroken = 5
 )
 
-// foreign is what a cluster has now.
+// foreign is the current configuration of a cluster.
 type foreign struct {
 	config  *parity.Configuration
 	schemas *schema.Bundle // nil: none
-	from    string         // for people
+	from    string         // the origin, for people
 }
 
-// theirs reads what a cluster has now: a dump before a gateway.
+// theirs reads the current configuration of a cluster. A dump takes precedence over a gateway.
 func (m *move) theirs(ctx context.Context, a *app.App) (*foreign, error) {
 	found := &foreign{}
 	text, name, err := m.fetchDump(ctx, a, found)
@@ -59,7 +59,7 @@ func (m *move) theirs(ctx context.Context, a *app.App) (*foreign, error) {
 	return found, err
 }
 
-// fetchDump reads what --dump names; nil when it names nothing.
+// fetchDump reads the source of --dump; nil without the flag.
 func (m *move) fetchDump(ctx context.Context, a *app.App, found *foreign) (text []byte, name string, err error) {
 	switch {
 	case m.dumpAddress == "":
@@ -83,7 +83,7 @@ func (m *move) fetchDump(ctx context.Context, a *app.App, found *foreign) (text 
 	return text, "dump.json", explainDump(err)
 }
 
-// readBounded reads a file that is no longer than an answer may be.
+// readBounded reads a file up to the limit of a response.
 func readBounded(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -95,12 +95,12 @@ func readBounded(name string) ([]byte, error) {
 		return nil, fmt.Errorf("--dump: %w", err)
 	}
 	if len(text) > maxConfig {
-		return nil, fmt.Errorf("--dump: %s is over the limit of %d bytes", name, maxConfig)
+		return nil, fmt.Errorf("--dump: %s exceeds the limit of %d bytes", name, maxConfig)
 	}
 	return text, nil
 }
 
-// explainDump says what an answer other than a dump means.
+// explainDump returns the meaning of a response other than a dump.
 func explainDump(err error) error {
 	var refused *refusal
 	if !errors.As(err, &refused) {
@@ -110,12 +110,12 @@ func explainDump(err error) error {
 	case http.StatusNotFound:
 		return fmt.Errorf("%w; does it run with --dump-config?", err)
 	case http.StatusNoContent:
-		return fmt.Errorf("%w: it has not sent a configuration yet that a gateway took", err)
+		return fmt.Errorf("%w: the controller has not sent a configuration that a gateway accepted yet", err)
 	}
 	return err
 }
 
-// warnOfFallback warns when the controller leaves broken objects out of what it sends. Versions that cannot do that have no answer.
+// warnOfFallback warns when the controller omits broken objects from its configuration. Versions without that feature have no response.
 func (m *move) warnOfFallback(ctx context.Context, a *app.App) {
 	text, err := m.dump.get(ctx, fallbackNow, nil, maxFallback)
 	var said struct {
@@ -133,11 +133,11 @@ func (m *move) warnOfFallback(ctx context.Context, a *app.App) {
 		}
 		names = append(names, parity.Object{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}.String())
 	}
-	fmt.Fprintf(a.Err, "warning: the controller sends a fallback configuration, without what depends on %s\n",
+	fmt.Fprintf(a.Err, "warning: the controller sends a fallback configuration, which omits what depends on %s\n",
 		show.Clean(strings.Join(names, ", ")))
 }
 
-// fetchServed asks a gateway what it is and, if wanted, what it serves.
+// fetchServed reads GET / of a gateway and, if wanted, its configuration.
 func (m *move) fetchServed(ctx context.Context, found *foreign, wanted bool) ([]byte, error) {
 	if err := m.admin.open(); err != nil {
 		return nil, err
@@ -147,14 +147,14 @@ func (m *move) fetchServed(ctx context.Context, found *foreign, wanted bool) ([]
 		return nil, err
 	}
 	if said.Configuration.Database != "off" {
-		return nil, fmt.Errorf("the gateway at %s has a database: have the controller run with --dump-config, and give its dump with --dump",
+		return nil, fmt.Errorf("the gateway at %s has a database: run the controller with --dump-config, and give its dump with --dump",
 			m.admin.host())
 	}
-	found.from = "what the gateway at " + m.admin.host() + " serves"
+	found.from = "the configuration of the gateway at " + m.admin.host()
 	return m.admin.get(ctx, "/config", nil, maxConfig)
 }
 
-// pluginSchemas reads the schemas of some plugins. What the gateway does not know has none.
+// pluginSchemas reads the schemas of some plugins. A plugin that the gateway does not know has none.
 func (k *endpoint) pluginSchemas(ctx context.Context, names []string) (*schema.Bundle, error) {
 	texts := schema.Texts{Entities: map[string]json.RawMessage{}, Plugins: map[string]json.RawMessage{}, Vaults: map[string]json.RawMessage{}}
 	for _, name := range names {

@@ -11,7 +11,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// Kong is the command that imports what a Kong outside of the fleet serves.
+// Kong returns the command that imports the configuration of a Kong outside of the fleet.
 func Kong(a *app.App) *cobra.Command {
 	var (
 		t importer
@@ -19,7 +19,7 @@ func Kong(a *app.App) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "kong --admin URL -g GROUP [-s SOURCE]",
-		Short: "Make a source of what a Kong has, with or without a database",
+		Short: "Create a source from a running Kong, with or without a database",
 		Long: `Reads the configuration of a Kong from its Admin API and submits it as a new
 source of the group. Nothing is written to that Kong. Without a database the
 command reads GET /config. With one it reads one kind of entity after the
@@ -55,7 +55,7 @@ served by every online gateway.`,
 					if err := saveSecret(k.save, text); err != nil {
 						return nil, err
 					}
-					fmt.Fprintf(a.Err, "%s holds what was read, secrets included\n", k.save)
+					fmt.Fprintf(a.Err, "%s holds the configuration that was read, including secrets\n", k.save)
 				}
 				name := k.save
 				if name == "" {
@@ -64,7 +64,7 @@ served by every online gateway.`,
 				return []*translatorv1.Document{{Name: name, Content: text}}, nil
 			})
 			if app.Reason(err) == "INVALID_CONFIG" && k.save == "" {
-				fmt.Fprintln(a.Err, "the lines below are those of what was read; --save FILE writes it, to be corrected and then imported with "+
+				fmt.Fprintln(a.Err, "the line numbers below refer to the configuration that was read; --save FILE writes it, to be corrected and imported with "+
 					"import file")
 			}
 			return err
@@ -72,20 +72,20 @@ served by every online gateway.`,
 	}
 	t.addFlags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&k.address, "admin", "", "the address of Kong's Admin API, such as http://127.0.0.1:8001")
+	f.StringVar(&k.address, "admin", "", "the URL of Kong's Admin API, such as http://127.0.0.1:8001")
 	k.addAdminFlags(f)
-	f.StringVar(&k.save, "save", "", "also write what was read to this file, which must not be there yet")
+	f.StringVar(&k.save, "save", "", "also write the configuration to this file, which must not exist")
 	app.MustMark(cmd, "admin")
 	return cmd
 }
 
-// adminToken is the token for an Admin API that the environment has.
+// adminToken returns the Admin API token from the environment.
 func adminToken(a *app.App) string {
 	token, _ := a.LookupEnv("SILVERBACK_ADMIN_TOKEN")
 	return token
 }
 
-// host is how messages name a Kong: without what may be secret in its address.
+// host returns the name of a Kong in messages: its address without parts that may be secret.
 func (k *endpoint) host() string {
 	if k.url == nil {
 		return "kong"

@@ -17,15 +17,15 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// bringTime is how long a node's agent may take: a registry waits two minutes for it.
+// bringTime is the longest time to wait for a node's agent. A registry waits two minutes for it.
 const bringTime = 150 * time.Second
 
-// Node is the command that imports what the gateway of a node serves.
+// Node returns the command that imports the configuration of a node's gateway.
 func Node(a *app.App) *cobra.Command {
 	var t importer
 	cmd := &cobra.Command{
 		Use:   "node NODE -g GROUP [-s SOURCE]",
-		Short: "Make a source of what an unmanaged node of the fleet serves",
+		Short: "Create a source from the configuration of an unmanaged node",
 		Long: `Asks the agent of an unmanaged node what its gateway serves, and submits that
 as a new source of the group. Everything stays as it is: entities with their
 ids, priorities, plugins with their settings, credentials. Passwords stay the
@@ -45,11 +45,11 @@ something else is left as it is: import it too, into a source of its own.`,
 				}
 				what, err := inventory.OfGateway(text)
 				if err != nil {
-					return nil, fmt.Errorf("what node %s serves: %w", args[0], err)
+					return nil, fmt.Errorf("the configuration of node %s: %w", args[0], err)
 				}
 				document, err := Document(text)
 				if err != nil {
-					return nil, fmt.Errorf("what node %s serves: %w", args[0], err)
+					return nil, fmt.Errorf("the configuration of node %s: %w", args[0], err)
 				}
 				t.served = []string{string(what.Digest())}
 				return []*translatorv1.Document{{Name: args[0] + ".yaml", Content: document}}, nil
@@ -60,7 +60,7 @@ something else is left as it is: import it too, into a source of its own.`,
 	return cmd
 }
 
-// fetchConfiguration reads what the gateway of a node serves.
+// fetchConfiguration reads the configuration of a node's gateway.
 func fetchConfiguration(ctx context.Context, a *app.App, group, node string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, max(bringTime, a.Flags.Timeout))
 	defer cancel()
@@ -78,7 +78,7 @@ func fetchConfiguration(ctx context.Context, a *app.App, group, node string) ([]
 			return nil, err
 		}
 		if frame.Len()+len(piece.GetZstd()) > inventory.MaxText {
-			return nil, fmt.Errorf("what node %s serves has more than %d bytes", node, inventory.MaxText)
+			return nil, fmt.Errorf("the configuration of node %s exceeds the limit of %d bytes", node, inventory.MaxText)
 		}
 		frame.Write(piece.GetZstd())
 	}
@@ -89,7 +89,7 @@ func fetchConfiguration(ctx context.Context, a *app.App, group, node string) ([]
 	defer d.Close()
 	text, err := d.DecodeAll(frame.Bytes(), nil)
 	if err != nil {
-		return nil, fmt.Errorf("what node %s serves cannot be unpacked", node)
+		return nil, fmt.Errorf("the configuration of node %s cannot be decompressed", node)
 	}
 	return text, nil
 }

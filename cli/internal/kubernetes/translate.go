@@ -1,5 +1,5 @@
-// Package kubernetes makes configurations of manifests for the commands that submit. The translation is that of the command
-// silverback-kubernetes, which stands beside this one: the types of Kubernetes do not belong into it.
+// Package kubernetes translates manifests for the commands that submit. It runs the command silverback-kubernetes, which is installed
+// beside this one, so that this binary does not depend on the Kubernetes types.
 package kubernetes
 
 import (
@@ -26,25 +26,25 @@ import (
 // Command is the name of the command that translates.
 const Command = "silverback-kubernetes"
 
-// Document is the name of the document that a translation makes.
+// Document is the name of a translation's document.
 const Document = "kubernetes"
 
 const (
-	maxComplaint = 4 << 10 // of what the command says when it fails
+	maxComplaint = 4 << 10 // of the command's error output
 	namedObjects = 3
 )
 
-// A Translation is what manifests mean.
+// A Translation is the result of translating manifests.
 type Translation struct {
 	Document *translatorv1.Document
-	Problems []string // of objects that were left out, each a line for people
+	Problems []string // of omitted objects, each a line for people
 	origins  map[entity][]object
 }
 
-// An entity is one of Kong's, by kind and natural name.
+// An entity is a Kong entity, by kind and natural name.
 type entity struct{ kind, name string }
 
-// An object is one of Kubernetes'.
+// An object is a Kubernetes object.
 type object struct {
 	Kind      string `json:"kind"`
 	Namespace string `json:"namespace"`
@@ -58,27 +58,27 @@ func (o object) String() string {
 	return o.Kind + " " + o.Namespace + "/" + o.Name
 }
 
-// Settings are flags of silverback-kubernetes render that change what manifests mean, each a name, an equals sign and a value.
+// Settings are flags of silverback-kubernetes render that change the translation, each as name=value.
 type Settings []string
 
-// AddFlag adds the flag by which they are given.
+// AddFlag adds the flag --kubernetes-setting.
 func (s *Settings) AddFlag(flags *pflag.FlagSet) {
 	flags.StringArrayVar((*[]string)(s), "kubernetes-setting", nil, "a flag of "+Command+" render, such as router-flavor=expressions; "+
-		"once for each")
+		"repeat it for each setting")
 }
 
-// Has says whether one of that name is given.
+// Has reports whether a setting is given.
 func (s Settings) Has(name string) bool {
 	return slices.ContainsFunc(s, func(setting string) bool { return setting == name || strings.HasPrefix(setting, name+"=") })
 }
 
-// settingForm is a flag with or without its value.
+// settingForm matches a flag with or without its value.
 var settingForm = regexp.MustCompile(`^[a-z][a-z-]*(=[^\x00]*)?$`)
 
-// notSettings are flags that say what is printed, not what manifests mean.
+// notSettings are flags that change the output and not the translation.
 var notSettings = []string{"origins", "output", "strict", "h", "help"}
 
-// arguments are the settings as arguments of the command.
+// arguments returns the settings as arguments of the command.
 func (s Settings) arguments() ([]string, error) {
 	var arguments []string
 	for _, setting := range s {
@@ -91,7 +91,7 @@ func (s Settings) arguments() ([]string, error) {
 	return arguments, nil
 }
 
-// Translate has manifests translated: names of files and folders, and "-" for stdin. It reads at most as much as a submission may hold.
+// Translate translates manifests: names of files and folders, and "-" for stdin. It reads at most the largest submission.
 func Translate(ctx context.Context, stdin io.Reader, inputs []string, settings Settings) (*Translation, error) {
 	if len(inputs) == 0 {
 		return nil, input.ErrNothing
@@ -127,7 +127,7 @@ func find() (string, error) {
 	}
 	path, err := exec.LookPath(Command)
 	if err != nil {
-		return "", fmt.Errorf("--from kubernetes needs the command %s, beside silverback or in PATH; make kubernetes builds it", Command)
+		return "", fmt.Errorf("--from kubernetes needs the command %s beside silverback or in PATH; \"make kubernetes\" builds it", Command)
 	}
 	return path, nil
 }
@@ -137,7 +137,7 @@ func runs(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// parse reads what the command prints.
+// parse parses the output of the command.
 func parse(text []byte) (*Translation, error) {
 	var said struct {
 		Config   json.RawMessage `json:"config"`
@@ -153,7 +153,7 @@ func parse(text []byte) (*Translation, error) {
 		} `json:"origins"`
 	}
 	if err := json.Unmarshal(text, &said); err != nil || len(said.Config) == 0 {
-		return nil, fmt.Errorf("%s does not print what this version reads: install both from one release", Command)
+		return nil, fmt.Errorf("the output of %s does not match this version of silverback: install both from one release", Command)
 	}
 	t := &Translation{Document: &translatorv1.Document{Name: Document, Content: said.Config}, origins: map[entity][]object{}}
 	for _, p := range said.Problems {
@@ -166,7 +166,7 @@ func parse(text []byte) (*Translation, error) {
 	return t, nil
 }
 
-// Place moves a problem of an entity from the document, which nobody has, to the objects that the entity came from.
+// Place moves a problem of an entity from the generated document to the objects that the entity came from.
 func (t *Translation) Place(p *fleetv1.Problem) {
 	if p == nil || p.GetDocument() != Document {
 		return
@@ -192,10 +192,10 @@ func list(objects []object) string {
 	return strings.Join(words, ", ")
 }
 
-// errTooLong says that a translation is larger than a submission may be.
-var errTooLong = errors.New("the translation is larger than a submission may be")
+// errTooLong means that a translation is larger than the largest submission.
+var errTooLong = errors.New("the translation is larger than the largest submission")
 
-// limited passes on a number of bytes. What is more is an error, or with cut dropped.
+// limited passes on a number of bytes. More bytes are an error, or are dropped with cut.
 type limited struct {
 	to   io.Writer
 	left int

@@ -95,7 +95,7 @@ func TestWhoIsOverwrittenHearsIt(t *testing.T) {
 		},
 		{
 			name: "nobody knows", rollouts: []*distributorv1.Rollout{moving(8, completed)},
-			want: `cannot be learned whether it still holds source "a" as revision 7 brought it`,
+			want: `whether it still holds source "a" as revision 7 brought it is unknown`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -166,7 +166,7 @@ func TestANotConvergedWaitSaysWhatIsKnown(t *testing.T) {
 	}
 	end.Err = status.Error(codes.Unavailable, "connection refused")
 	err := explain(t.Context(), nil, end, revision, nil)
-	want = "no distributor answers who serves it, after 1m0s: "
+	want = "no distributor answers which gateways serve it, after 1m0s: "
 	if !strings.Contains(err.Error(), want) || status.Code(err) == codes.Unavailable {
 		t.Errorf("got %q as %s", err, status.Code(err))
 	}

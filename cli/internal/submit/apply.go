@@ -22,7 +22,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// Apply is the command that submits a source.
+// Apply returns the command that submits a source.
 func Apply(a *app.App) *cobra.Command {
 	var (
 		to          target
@@ -39,7 +39,7 @@ func Apply(a *app.App) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "apply -g GROUP FILE|FOLDER|-...",
-		Short: "Submit a configuration, and with --wait see it served by every gateway",
+		Short: "Submit a configuration; with --wait, wait until every gateway serves it",
 		Long: `Makes the files the whole content of a source and commits the merge of the
 group's sources as a new revision. Entities that the source had before and the
 files no longer hold are removed. When nothing changes, no revision is made.
@@ -54,7 +54,7 @@ every online gateway, or somebody replaced the source before it was.`,
   kubectl kustomize . | silverback apply -g default -s cluster --from kubernetes -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if express != (reason != "") {
-				return errors.New("--express and --reason: give both or none; the reason is kept with the rollout")
+				return errors.New("--express and --reason: give both or neither; the reason is stored with the rollout")
 			}
 			ctx, sub, err := prepare(cmd.Context(), a, to.from, args)
 			if err != nil {
@@ -88,7 +88,7 @@ every online gateway, or somebody replaced the source before it was.`,
 				return nil
 			}
 			if answer.GetHeldBack() != nil {
-				return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("not served: the pin of source %q holds it back", to.source)}
+				return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("not served: source %q is pinned, so the new content is held back", to.source)}
 			}
 			return rollout.Wait(cmd.Context(), a, to.source, answer.GetRevision(), waitTimeout, place.Fields(to.source, sub.documents),
 				func(p *client.Problem) { sub.placeAll([]*client.Problem{p}) })
@@ -97,15 +97,15 @@ every online gateway, or somebody replaced the source before it was.`,
 	to.addFlags(cmd, true)
 	cmd.Flags().StringVarP(&message, "message", "m", "", "why, for the history")
 	cmd.Flags().Int64Var(&expected, "expected-revision", 0, "only if the group's newest revision has this number")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "do everything but the commit")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "do everything except the commit")
 	cmd.Flags().BoolVar(&allowShrink, "allow-shrink", false, "allow the group or the source to lose more than half of its entities")
-	cmd.Flags().BoolVar(&replace, "replace-unmanaged", false, "let gateways that serve something that no revision brought lose it")
-	cmd.Flags().BoolVar(&leave, "leave-unmanaged", false, "leave gateways as they are that would lose something that no revision brought")
+	cmd.Flags().BoolVar(&replace, "replace-unmanaged", false, "replace what unmanaged gateways serve, even where it is in no revision")
+	cmd.Flags().BoolVar(&leave, "leave-unmanaged", false, "leave unmanaged gateways as they are when they would lose something that is in no revision")
 	cmd.MarkFlagsMutuallyExclusive("replace-unmanaged", "leave-unmanaged")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every online gateway of the group serves it")
-	cmd.Flags().BoolVar(&express, "express", false, "for emergencies: no waves, soaks, gates and change windows; needs the role operator and "+
+	cmd.Flags().BoolVar(&express, "express", false, "for emergencies: skip waves, soaks, gates and change windows; needs the role operator and "+
 		"--reason")
-	cmd.Flags().StringVar(&reason, "reason", "", "with --express: why, for the history of the rollout")
+	cmd.Flags().StringVar(&reason, "reason", "", "with --express: the reason, for the history of the rollout")
 	cmd.Flags().DurationVar(&waitTimeout, "wait-timeout", 10*time.Minute, "how long --wait waits")
 	return cmd
 }
@@ -115,7 +115,7 @@ func Print(a *app.App, answer *translatorv1.SubmitConfigResponse, dryRun bool) e
 	return printAnswer(a, answer, dryRun, func() {})
 }
 
-// printAnswer is Print, with a list of the changes before it for people.
+// printAnswer is Print, preceded by a list of the changes for people.
 func printAnswer(a *app.App, answer *translatorv1.SubmitConfigResponse, dryRun bool, list func()) error {
 	for _, w := range answer.GetWarnings() {
 		fmt.Fprintf(a.Err, "warning: %s\n", show.Problem(w))
@@ -130,7 +130,7 @@ func printAnswer(a *app.App, answer *translatorv1.SubmitConfigResponse, dryRun b
 	return nil
 }
 
-// listApplied lists the first changes of a submission as diff does. When they cannot be read it warns, for the commit stands.
+// listApplied lists the first changes of a submission as diff does. When they cannot be read it only warns, because the commit is done.
 func listApplied(ctx context.Context, a *app.App, sub *submission, to target, answer *translatorv1.SubmitConfigResponse, dryRun bool) {
 	request := &translatorv1.DiffConfigRequest{Group: to.group, MaxChanges: changes.Few, ToRevision: answer.GetRevision().GetNumber()}
 	all := fmt.Sprintf("silverback diff -g %s --to-revision %d", to.group, request.GetToRevision())
@@ -140,7 +140,7 @@ func listApplied(ctx context.Context, a *app.App, sub *submission, to target, an
 	}
 	difference, err := sub.translator.DiffConfig(ctx, request)
 	if err != nil {
-		fmt.Fprintf(a.Err, "warning: what changes cannot be shown: %s\n", show.Clean(rpc.Why(err)))
+		fmt.Fprintf(a.Err, "warning: the changes cannot be shown: %s\n", show.Clean(rpc.Why(err)))
 		return
 	}
 	changes.List(a, difference)
@@ -149,7 +149,7 @@ func listApplied(ctx context.Context, a *app.App, sub *submission, to target, an
 	}
 }
 
-// forecastLoad says what the loads of a submission would take.
+// forecastLoad prints the cost of a submission's loads.
 func forecastLoad(ctx context.Context, a *app.App, group string, answer *translatorv1.SubmitConfigResponse) {
 	size := cost.SizeOf(answer.GetEntities(), answer.GetSizeBytes())
 	if a.Flags.Output != show.Table || answer.GetUnchanged() || size.IsZero() {
@@ -166,7 +166,7 @@ func summarize(answer *translatorv1.SubmitConfigResponse, dryRun bool) string {
 	revision := answer.GetRevision()
 	switch {
 	case answer.GetUnchanged() && revision == nil:
-		return "unchanged: nothing was ever submitted, and nothing is in it"
+		return "unchanged: the group has no revision, and the submission is empty"
 	case answer.GetUnchanged():
 		return fmt.Sprintf("unchanged: %s stays at revision %d (%s)", revision.GetGroup(), revision.GetNumber(),
 			show.Digest(revision.GetDigest()))

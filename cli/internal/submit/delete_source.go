@@ -13,7 +13,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// DeleteSource is the command that ends a source.
+// DeleteSource returns the command that deletes a source.
 func DeleteSource(a *app.App) *cobra.Command {
 	var (
 		group, message string
@@ -57,7 +57,7 @@ func DeleteSource(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// confirmSource asks for confirmation, and reads what the source holds only when it is shown.
+// confirmSource asks for confirmation. It reads the source's entities only when they are shown.
 func confirmSource(
 	ctx context.Context, a *app.App, translator translatorv1.TranslatorServiceClient, confirm *app.Confirmation, group, name string,
 ) (bool, error) {

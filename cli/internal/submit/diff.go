@@ -13,7 +13,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// Diff is the command that shows what apply would change, or what changed between two revisions.
+// Diff returns the command that shows what apply would change, or what changed between two revisions.
 func Diff(a *app.App) *cobra.Command {
 	var (
 		to                       target
@@ -22,7 +22,7 @@ func Diff(a *app.App) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "diff -g GROUP FILE|FOLDER|-... | --to-revision N",
-		Short: "Say what apply would change, or what changed between two revisions",
+		Short: "Show what apply would change, or what changed between two revisions",
 		Long: `Compares the merge that apply would commit with a revision of the group, or
 two revisions with each other, and changes nothing. Each entity is named by
 what it belongs to, each field with its old and its new value. Values that may
@@ -76,19 +76,19 @@ Exit codes: 0 compared; 1 error; 2 an invalid input, or with
 		},
 	}
 	to.addFlags(cmd, true)
-	cmd.Flags().Int64Var(&fromRev, "from-revision", 0, "compare with this revision; without it with the newest, or the one before "+
-		"--to-revision")
-	cmd.Flags().Int64Var(&toRev, "to-revision", 0, "compare this revision in place of files")
-	cmd.Flags().Int64Var(&revision, "revision", 0, "what --from-revision was called")
+	cmd.Flags().Int64Var(&fromRev, "from-revision", 0, "compare with this revision (default: the newest, or the one before "+
+		"--to-revision)")
+	cmd.Flags().Int64Var(&toRev, "to-revision", 0, "compare this revision instead of files")
+	cmd.Flags().Int64Var(&revision, "revision", 0, "the old name of --from-revision")
 	cmd.Flags().BoolVar(&nonZero, "non-zero-exit-code", false, "exit with 2 when there is a difference")
 	if err := cmd.Flags().MarkHidden("revision"); err != nil {
-		panic(err) // a mistake of the program, which shows at its start
+		panic(err) // a programming error that every start shows
 	}
 	cmd.MarkFlagsMutuallyExclusive("revision", "from-revision")
 	return cmd
 }
 
-// ofFiles asks what the files would change.
+// ofFiles requests what the files would change.
 func ofFiles(ctx context.Context, a *app.App, request *translatorv1.DiffConfigRequest, from origin, args []string) (
 	*translatorv1.DiffConfigResponse, error) {
 	ctx, sub, err := prepare(ctx, a, from, args)
@@ -102,14 +102,14 @@ func ofFiles(ctx context.Context, a *app.App, request *translatorv1.DiffConfigRe
 	return answer, sub.placed(err)
 }
 
-// between asks what differs between revisions.
+// between requests the differences between revisions.
 func between(ctx context.Context, a *app.App, request *translatorv1.DiffConfigRequest) (*translatorv1.DiffConfigResponse, error) {
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
 	return a.Translator().DiffConfig(ctx, request)
 }
 
-// against summarizes how much differs, and from what.
+// against summarizes the number of changes, and the compared revision.
 func against(answer *translatorv1.DiffConfigResponse) string {
 	from, to := "an empty group", ""
 	if answer.GetRevision() > 0 {

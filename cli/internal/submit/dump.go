@@ -11,7 +11,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// Dump is the command that prints a group's configuration.
+// Dump returns the command that prints a group's configuration.
 func Dump(a *app.App) *cobra.Command {
 	var (
 		group, source string
@@ -59,8 +59,8 @@ The output holds whatever the configuration holds, secrets included.`,
 		},
 	}
 	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of gateways")
-	cmd.Flags().StringVarP(&source, "source", "s", "", "only what this source held")
-	cmd.Flags().Int64Var(&revision, "revision", 0, "this revision instead of the newest")
+	cmd.Flags().StringVarP(&source, "source", "s", "", "only the content of this source")
+	cmd.Flags().Int64Var(&revision, "revision", 0, "the revision (default: the newest)")
 	form.add(cmd)
 	app.MustMark(cmd, "group")
 	return cmd

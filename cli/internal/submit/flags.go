@@ -1,5 +1,5 @@
-// Package submit is the part of the command line that gives configurations to the translator: apply, diff, validate,
-// render, dump and the end of a source.
+// Package submit has the commands that send configurations to the translator: apply, diff, validate, render, dump and the deletion of a
+// source.
 package submit
 
 import (
@@ -21,7 +21,7 @@ import (
 // DefaultSource is the source when -s is not given.
 const DefaultSource = "default"
 
-// target is where a submission goes.
+// target is the destination of a submission.
 type target struct {
 	group  string
 	source string
@@ -30,7 +30,7 @@ type target struct {
 
 func (t *target) addFlags(cmd *cobra.Command, groupRequired bool) {
 	cmd.Flags().StringVarP(&t.group, "group", "g", "", "the group of gateways")
-	cmd.Flags().StringVarP(&t.source, "source", "s", DefaultSource, "the named part of the group's configuration that the files are")
+	cmd.Flags().StringVarP(&t.source, "source", "s", DefaultSource, "the source, a named part of the group's configuration, whose content the files are")
 	t.from.add(cmd)
 	if groupRequired {
 		app.MustMark(cmd, "group")
@@ -42,31 +42,31 @@ type submission struct {
 	end        context.CancelFunc
 	documents  []*translatorv1.Document
 	translator translatorv1.TranslatorServiceClient
-	place      func(*fleetv1.Problem) // to the object of Kubernetes; nil for files of Kong
+	place      func(*fleetv1.Problem) // moves a problem to the Kubernetes object; nil for Kong files
 }
 
-// origin is what the files are: the flag --from, and how manifests are translated.
+// origin is the kind of the files: the flag --from, and how manifests are translated.
 type origin struct {
 	kind     string
 	settings kubernetes.Settings
 }
 
-// fromKubernetes is the one value of --from.
+// fromKubernetes is the only value of --from.
 const fromKubernetes = "kubernetes"
 
 func (o *origin) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.kind, "from", "", "what the files are, when they are not Kong's: kubernetes for manifests")
+	cmd.Flags().StringVar(&o.kind, "from", "", "the kind of the files when they are not Kong's: kubernetes for manifests")
 	o.settings.AddFlag(cmd.Flags())
 	_ = cmd.RegisterFlagCompletionFunc("from", cobra.FixedCompletions([]string{fromKubernetes}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// prepare reads what the arguments name, and returns a context that --timeout bounds from then on.
+// prepare reads the files of the arguments, and returns a context that --timeout bounds from then on.
 func prepare(ctx context.Context, a *app.App, from origin, args []string) (context.Context, *submission, error) {
 	sub := &submission{translator: a.Translator()}
 	switch from.kind {
 	case "":
 		if len(from.settings) > 0 {
-			return nil, nil, errors.New("--kubernetes-setting is for --from kubernetes")
+			return nil, nil, errors.New("--kubernetes-setting requires --from kubernetes")
 		}
 		documents, err := input.Reader{Stdin: a.In, LookupEnv: a.LookupEnv}.Read(args)
 		if err != nil {
@@ -83,13 +83,13 @@ func prepare(ctx context.Context, a *app.App, from origin, args []string) (conte
 		}
 		sub.documents, sub.place = []*translatorv1.Document{translation.Document}, translation.Place
 	default:
-		return nil, nil, fmt.Errorf("--from %q: choose kubernetes, or leave it out for files of Kong", from.kind)
+		return nil, nil, fmt.Errorf("--from %q: give kubernetes, or omit it for Kong files", from.kind)
 	}
 	ctx, sub.end = a.Call(ctx)
 	return ctx, sub, nil
 }
 
-// placed returns an error whose problems are at the objects that the submitted entities came from.
+// placed returns an error whose problems name the objects that the submitted entities came from.
 func (s *submission) placed(err error) error {
 	var call *client.Error
 	if errors.As(err, &call) {

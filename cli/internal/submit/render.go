@@ -7,13 +7,13 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// Render is the command that prints what the translator makes of files.
+// Render returns the command that prints the translation of files.
 func Render(a *app.App) *cobra.Command {
 	var form formFlag
 	var from origin
 	cmd := &cobra.Command{
 		Use:   "render FILE|FOLDER|-...",
-		Short: "Print what the translator makes of files, for Kong or for decK",
+		Short: "Print the translation of files, for Kong or for decK",
 		Long: `Prints the files as the translator reads them, with shorthands and defaults written out, and changes nothing.
 ` + formHelp,
 		Example: `  silverback render team-a/

@@ -10,7 +10,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// Validate is the command that checks files.
+// Validate returns the command that checks files.
 func Validate(a *app.App) *cobra.Command {
 	var to target
 	cmd := &cobra.Command{
@@ -44,7 +44,7 @@ Exit codes: 0 valid; 1 error; 2 invalid.`,
 	return cmd
 }
 
-// printValidation prints the problems and turns them into the exit code.
+// printValidation prints the problems and returns the exit code.
 func printValidation(a *app.App, answer *translatorv1.ValidateConfigResponse) error {
 	for _, w := range answer.GetWarnings() {
 		fmt.Fprintf(a.Err, "warning: %s\n", show.Problem(w))
