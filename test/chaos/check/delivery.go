@@ -27,40 +27,55 @@ type Ack struct {
 // Orders are the verbs that a leader obeys.
 var orderVerbs = map[string]bool{"pause": true, "resume": true, "promote": true, "abort": true, "retry": true}
 
-// Acknowledged returns every answer that the ledger does not bear out: what was acknowledged is there, and what was refused is not.
+// Acknowledged returns every response that contradicts the ledger: what was acknowledged must be there, and what was refused must not.
 func (l *Ledger) Acknowledged(acks []Ack) (problems []Problem) {
-	add := func(promise int, a Ack, format string, args ...any) {
-		problems = append(problems, Problem{Promise: promise, Text: fmt.Sprintf("%s %s: ", a.Verb, a.ID) + fmt.Sprintf(format, args...)})
-	}
 	for _, a := range acks {
-		switch {
-		case orderVerbs[a.Verb] && a.Refused != "":
-			if l.Obeyed(a.ID) {
-				add(Recorded, a, "was refused (%s), and obeyed by rollouts %v", a.Refused, l.obeyed[a.ID])
-			}
-		case a.Refused != "":
-			if n := l.Request(a.ID); n != 0 {
-				add(Recorded, a, "was refused (%s), and made revision %d", a.Refused, n)
-			}
-		case orderVerbs[a.Verb]:
-			if !l.Obeyed(a.ID) && !a.Repeated {
-				add(Recorded, a, "was acknowledged, and no rollout obeyed it")
-			}
-		case a.Verb == "freeze" || a.Verb == "unfreeze":
-			if a.Effective && !l.Obeyed(a.ID) {
-				add(Recorded, a, "was acknowledged, and never held")
-			}
-		case a.Verb == "pin":
-			if !l.WasPinned(a.Reason) {
-				add(Recorded, a, "was acknowledged, and there never was such a pin")
-			}
-		case a.ID != "" && a.Revision > 0 && !a.Unchanged:
-			if n := l.Request(a.ID); n != a.Revision {
-				add(Recorded, a, "was acknowledged as revision %d, and the history has it as %d", a.Revision, n)
-			}
+		contradiction := l.contradictionOfAck(a)
+		if a.Refused != "" {
+			contradiction = l.contradictionOfRefusal(a)
+		}
+		if contradiction != "" {
+			problems = append(problems, Problem{Promise: Recorded, Text: fmt.Sprintf("%s %s: %s", a.Verb, a.ID, contradiction)})
 		}
 	}
 	return problems
+}
+
+// contradictionOfRefusal returns how the ledger contradicts a refusal; empty when it does not.
+func (l *Ledger) contradictionOfRefusal(a Ack) string {
+	if orderVerbs[a.Verb] {
+		if l.Obeyed(a.ID) {
+			return fmt.Sprintf("was refused (%s), and obeyed by rollouts %v", a.Refused, l.obeyed[a.ID])
+		}
+		return ""
+	}
+	if n := l.Request(a.ID); n != 0 {
+		return fmt.Sprintf("was refused (%s), and made revision %d", a.Refused, n)
+	}
+	return ""
+}
+
+// contradictionOfAck returns how the ledger contradicts an acknowledgement; empty when it does not.
+func (l *Ledger) contradictionOfAck(a Ack) string {
+	switch {
+	case orderVerbs[a.Verb]:
+		if !l.Obeyed(a.ID) && !a.Repeated {
+			return "was acknowledged, and no rollout obeyed it"
+		}
+	case a.Verb == "freeze" || a.Verb == "unfreeze":
+		if a.Effective && !l.Obeyed(a.ID) {
+			return "was acknowledged, and never held"
+		}
+	case a.Verb == "pin":
+		if !l.WasPinned(a.Reason) {
+			return "was acknowledged, and there never was such a pin"
+		}
+	case a.ID != "" && a.Revision > 0 && !a.Unchanged:
+		if n := l.Request(a.ID); n != a.Revision {
+			return fmt.Sprintf("was acknowledged as revision %d, and the history has it as %d", a.Revision, n)
+		}
+	}
+	return ""
 }
 
 // Numbers returns which number of a writer each content is, by what was acknowledged.

@@ -23,91 +23,102 @@ func theMainJob(t *testing.T, f *Fleet) {
 	Routed(t, f.Gateways, "/orders", http.StatusOK)
 	Routed(t, f.Gateways, "/refunds", http.StatusNotFound)
 
-	t.Run("the same again costs nothing", func(t *testing.T) {
-		before := f.views(t)
-		f.apply(t, 0, says("unchanged: "+f.Group+" stays at revision 1"), append(message, file)...)
-		if n := Revisions(t, f.CLI, f.Group); n != 1 {
-			t.Errorf("%d revisions after two applies of one file", n)
-		}
-		for i, after := range f.views(t) {
-			if after.ReceivedBytes != before[i].ReceivedBytes || after.Loads != before[i].Loads {
-				t.Errorf("%s received %d bytes, then %d, and loaded %d times, then %d", f.Gateways[i].Name,
-					before[i].ReceivedBytes, after.ReceivedBytes, before[i].Loads, after.Loads)
-			}
-		}
-	})
-
+	t.Run("the same again costs nothing", func(t *testing.T) { f.sameAgain(t, append(message, file)) })
 	edited := Write(t, "shop.yaml", Shop(f.Upstream, "orders", "refunds"))
-	t.Run("a changed file is a new revision", func(t *testing.T) {
-		f.do(t, 2, says("+ route refunds of service ", "1 added, 0 changed, 0 removed"), "diff", "--non-zero-exit-code", edited)
-		f.apply(t, 0, says("revision 2 committed", "1 added, 0 changed, 0 removed"), append(message, edited)...)
-		Routed(t, f.Gateways, "/orders", http.StatusOK)
-		Routed(t, f.Gateways, "/refunds", http.StatusOK)
-		f.do(t, 0, says("no difference from revision 2"), "diff", "--non-zero-exit-code", edited)
-	})
+	t.Run("a changed file is a new revision", func(t *testing.T) { f.changedFile(t, edited, message) })
+	t.Run("the commands agree with each other", func(t *testing.T) { f.commandsAgree(t, append(message, edited)) })
+	t.Run("what dump prints is unchanged when applied", func(t *testing.T) { f.dumpIsUnchanged(t, edited) })
+	t.Run("a deleted source is gone", func(t *testing.T) { f.deletedSource(t, edited) })
+}
 
-	t.Run("the commands agree with each other", func(t *testing.T) {
-		n := len(f.Gateways)
-		Want(t, f.CLI.Run(t, "status"), 0, "in sync", fmt.Sprintf("%d known, %d online, %d serving the newest revision", n, n, n), "revision  2")
-		f.do(t, 0, says("revision 2", "completed"), "rollout", "status")
-		f.do(t, 0, says("completed"), "rollout", "history")
-		var newest struct {
-			Revision struct {
-				Number          int64
-				Digest, Message string
+// sameAgain applies a file that the group serves already: no revision, no bytes, no load.
+func (f *Fleet) sameAgain(t *testing.T, arguments []string) {
+	before := f.views(t)
+	f.apply(t, 0, says("unchanged: "+f.Group+" stays at revision 1"), arguments...)
+	if n := Revisions(t, f.CLI, f.Group); n != 1 {
+		t.Errorf("%d revisions after two applies of one file", n)
+	}
+	for i, after := range f.views(t) {
+		if after.ReceivedBytes != before[i].ReceivedBytes || after.Loads != before[i].Loads {
+			t.Errorf("%s received %d bytes, then %d, and loaded %d times, then %d", f.Gateways[i].Name,
+				before[i].ReceivedBytes, after.ReceivedBytes, before[i].Loads, after.Loads)
+		}
+	}
+}
+
+// changedFile applies a file with one more route.
+func (f *Fleet) changedFile(t *testing.T, edited string, message []string) {
+	f.do(t, 2, says("+ route refunds of service ", "1 added, 0 changed, 0 removed"), "diff", "--non-zero-exit-code", edited)
+	f.apply(t, 0, says("revision 2 committed", "1 added, 0 changed, 0 removed"), append(message, edited)...)
+	Routed(t, f.Gateways, "/orders", http.StatusOK)
+	Routed(t, f.Gateways, "/refunds", http.StatusOK)
+	f.do(t, 0, says("no difference from revision 2"), "diff", "--non-zero-exit-code", edited)
+}
+
+// commandsAgree checks that status, rollouts, revisions and nodes report revision 2; the arguments apply it again.
+func (f *Fleet) commandsAgree(t *testing.T, arguments []string) {
+	n := len(f.Gateways)
+	Want(t, f.CLI.Run(t, "status"), 0, "in sync", fmt.Sprintf("%d known, %d online, %d serving the newest revision", n, n, n), "revision  2")
+	f.do(t, 0, says("revision 2", "completed"), "rollout", "status")
+	f.do(t, 0, says("completed"), "rollout", "history")
+	var newest struct {
+		Revision struct {
+			Number          int64
+			Digest, Message string
+		}
+	}
+	Decode(t, f.apply(t, 0, nil, append(arguments, "-o", "json")...), &newest)
+	var nodes struct {
+		Nodes []struct {
+			Name, State string
+			Status      struct {
+				Revision int64
+				Digest   string
 			}
 		}
-		Decode(t, f.apply(t, 0, nil, append(message, edited, "-o", "json")...), &newest)
-		var nodes struct {
-			Nodes []struct {
-				Name, State string
-				Status      struct {
-					Revision int64
-					Digest   string
-				}
-			}
+	}
+	Decode(t, f.do(t, 0, nil, "get", "nodes", "-o", "json"), &nodes)
+	if len(nodes.Nodes) != n {
+		t.Errorf("%d nodes", len(nodes.Nodes))
+	}
+	for _, n := range nodes.Nodes {
+		if n.Status.Digest != newest.Revision.Digest || n.Status.Revision != 2 || n.State != "STATE_READY" {
+			t.Errorf("node %+v, newest revision %+v", n, newest)
 		}
-		Decode(t, f.do(t, 0, nil, "get", "nodes", "-o", "json"), &nodes)
-		if len(nodes.Nodes) != n {
-			t.Errorf("%d nodes", len(nodes.Nodes))
-		}
-		for _, n := range nodes.Nodes {
-			if n.Status.Digest != newest.Revision.Digest || n.Status.Revision != 2 || n.State != "STATE_READY" {
-				t.Errorf("node %+v, newest revision %+v", n, newest)
-			}
-		}
-		if newest.Revision.Number != 2 || newest.Revision.Message != "open the shop" {
-			t.Errorf("newest revision %+v", newest)
-		}
-	})
+	}
+	if newest.Revision.Number != 2 || newest.Revision.Message != "open the shop" {
+		t.Errorf("newest revision %+v", newest)
+	}
+}
 
-	t.Run("what dump prints is unchanged when applied", func(t *testing.T) {
-		again := []string{"apply", "-g", f.Group, "--wait", "-"}
-		dump := f.do(t, 0, says("_format_version", "refunds"), "dump")
-		if strings.Contains(dump.Stdout, "silverback.internal") {
-			t.Error("the dump holds the reserved route")
-		}
-		Want(t, f.CLI.RunInput(t, strings.NewReader(dump.Stdout), again...), 0, "unchanged")
-		canonical := f.do(t, 0, nil, "dump", "-o", "json")
-		Want(t, f.CLI.RunInput(t, strings.NewReader(canonical.Stdout), again...), 0, "unchanged")
-		rendered := Want(t, f.CLI.Run(t, "render", "-o", "json", edited), 0)
-		if rendered.Stdout != canonical.Stdout {
-			t.Error("render and dump of one file differ")
-		}
-		first := f.do(t, 0, nil, "dump", "--revision", "1")
-		if strings.Contains(first.Stdout, "refunds") {
-			t.Error("the dump of revision 1 holds what came with revision 2")
-		}
-	})
+// dumpIsUnchanged applies the output of dump, and compares it with that of render.
+func (f *Fleet) dumpIsUnchanged(t *testing.T, edited string) {
+	again := []string{"apply", "-g", f.Group, "--wait", "-"}
+	dump := f.do(t, 0, says("_format_version", "refunds"), "dump")
+	if strings.Contains(dump.Stdout, "silverback.internal") {
+		t.Error("the dump holds the reserved route")
+	}
+	Want(t, f.CLI.RunInput(t, strings.NewReader(dump.Stdout), again...), 0, "unchanged")
+	canonical := f.do(t, 0, nil, "dump", "-o", "json")
+	Want(t, f.CLI.RunInput(t, strings.NewReader(canonical.Stdout), again...), 0, "unchanged")
+	rendered := Want(t, f.CLI.Run(t, "render", "-o", "json", edited), 0)
+	if rendered.Stdout != canonical.Stdout {
+		t.Error("render and dump of one file differ")
+	}
+	first := f.do(t, 0, nil, "dump", "--revision", "1")
+	if strings.Contains(first.Stdout, "refunds") {
+		t.Error("the dump of revision 1 holds what came with revision 2")
+	}
+}
 
-	t.Run("a deleted source is gone", func(t *testing.T) {
-		more := Write(t, "more.yaml", "_format_version: \"3.0\"\nroutes:\n- name: more\n  paths: [/more]\n  service: {name: shop}\n")
-		f.apply(t, 0, says("revision 3"), "-s", "more", more)
-		Routed(t, f.Gateways, "/more", http.StatusOK)
-		f.do(t, 0, says("revision 4"), "delete", "source", "more")
-		f.apply(t, 0, says("unchanged"), edited)
-		Routed(t, f.Gateways, "/more", http.StatusNotFound)
-	})
+// deletedSource adds a source and deletes it.
+func (f *Fleet) deletedSource(t *testing.T, edited string) {
+	more := Write(t, "more.yaml", "_format_version: \"3.0\"\nroutes:\n- name: more\n  paths: [/more]\n  service: {name: shop}\n")
+	f.apply(t, 0, says("revision 3"), "-s", "more", more)
+	Routed(t, f.Gateways, "/more", http.StatusOK)
+	f.do(t, 0, says("revision 4"), "delete", "source", "more")
+	f.apply(t, 0, says("unchanged"), edited)
+	Routed(t, f.Gateways, "/more", http.StatusNotFound)
 }
 
 // oneRouteOfTenThousand changes one route of a large configuration.
