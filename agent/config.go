@@ -118,17 +118,17 @@ func (c Config) Check() error {
 		set  time.Duration
 	}{{"drift-interval", c.DriftInterval}, {"load-timeout", c.LoadTimeout}, {"load-gap", c.LoadGap}, {"proof-timeout", c.ProofTimeout}} {
 		if d.set < 0 {
-			problems = append(problems, fmt.Errorf("--%s: want more than 0, not %s", d.flag, d.set))
+			problems = append(problems, fmt.Errorf("--%s must be more than 0, not %s", d.flag, d.set))
 		}
 	}
 	if c.GatewayMemory < 0 {
-		problems = append(problems, errors.New("gateway-memory-bytes: want 0 or more"))
+		problems = append(problems, errors.New("--gateway-memory-bytes must be at least 0"))
 	}
 	if c.DrainGrace < 0 {
-		problems = append(problems, errors.New("drain-grace: want 0 or more"))
+		problems = append(problems, errors.New("--drain-grace must be at least 0"))
 	}
 	if c.StateDir == "" {
-		problems = append(problems, errors.New("state-dir: a directory is needed"))
+		problems = append(problems, errors.New("--state-dir is required"))
 	}
 	if _, err := c.form(); err != nil {
 		problems = append(problems, err)
@@ -178,7 +178,7 @@ func (c Config) form() (*proof.Form, error) {
 	}
 	form, err := proof.ParseForm(c.Proof)
 	if err != nil {
-		return nil, fmt.Errorf("proof: %q is not one of auto, worker, route, hash", c.Proof)
+		return nil, fmt.Errorf("--proof %q must be auto, worker, route or hash", c.Proof)
 	}
 	return &form, nil
 }

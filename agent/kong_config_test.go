@@ -54,9 +54,9 @@ func TestKongSettingsAreChecked(t *testing.T) {
 		"a token of two lines":         {func(c *agent.Config) { c.KongTokenFile = text }, "--kong-token-file: "},
 		"a token file without a token": {func(c *agent.Config) { c.KongTokenFile = empty }, "--kong-token-file: "},
 		"a token file that is nowhere": {func(c *agent.Config) { c.KongTokenFile = token + "x" }, "--kong-token-file: "},
-		"an interval below zero":       {func(c *agent.Config) { c.DriftInterval = -time.Second }, "--drift-interval: want more than 0"},
-		"a load without time":          {func(c *agent.Config) { c.LoadTimeout = -1 }, "--load-timeout: want more than 0"},
-		"a proof without time":         {func(c *agent.Config) { c.ProofTimeout = -1 }, "--proof-timeout: want more than 0"},
+		"an interval below zero":       {func(c *agent.Config) { c.DriftInterval = -time.Second }, "--drift-interval must be more than 0"},
+		"a load without time":          {func(c *agent.Config) { c.LoadTimeout = -1 }, "--load-timeout must be more than 0"},
+		"a proof without time":         {func(c *agent.Config) { c.ProofTimeout = -1 }, "--proof-timeout must be more than 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := agent.Config{
@@ -87,8 +87,8 @@ func TestCheckRefusesIntervalsOfZero(t *testing.T) {
 	if err == nil {
 		t.Errorf("accepted: %s", out)
 	}
-	for _, want := range []string{"--drift-interval: want more than 0", "--load-timeout: want more than 0",
-		"--proof-timeout: want more than 0", "--kong-proxy: want a loopback"} {
+	for _, want := range []string{"--drift-interval must be more than 0", "--load-timeout must be more than 0",
+		"--proof-timeout must be more than 0", "--kong-proxy: want a loopback"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("it does not say %q: %s", want, out)
 		}

@@ -36,7 +36,7 @@ func newMetrics(r prometheus.Registerer, view func() status.View) (*metrics, err
 			Name: "silverback_agent_drift_total", Help: "Times the gateway was found to run something that the agent did not leave there.",
 		}),
 		stale: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "silverback_agent_stale_routers_total", Help: "Loads after which a worker stayed on the router of before, so that the agent " +
+			Name: "silverback_agent_stale_routers_total", Help: "Loads that left a worker on its old router, so that the agent " +
 				"loaded once more.",
 		}),
 		received: prometheus.NewCounter(prometheus.CounterOpts{

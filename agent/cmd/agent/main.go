@@ -65,7 +65,7 @@ func program(ctx context.Context) error {
 		var problems []error
 		for _, name := range []string{"drift-interval", "load-timeout", "load-gap", "proof-timeout"} {
 			if d, err := f.GetDuration(name); err == nil && d == 0 {
-				problems = append(problems, fmt.Errorf("%s: want more than 0", set.From(name)))
+				problems = append(problems, fmt.Errorf("%s must be more than 0", set.From(name)))
 			}
 		}
 		return errors.Join(problems...)

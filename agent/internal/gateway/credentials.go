@@ -80,7 +80,7 @@ func ReadToken(file string) (string, error) {
 	}
 	token := strings.TrimSpace(string(text))
 	if token == "" || strings.ContainsFunc(token, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-		return "", fmt.Errorf("%s does not hold a token in one line", file)
+		return "", fmt.Errorf("%s must hold a token in a single line", file)
 	}
 	return token, nil
 }

@@ -154,7 +154,7 @@ func failureOf(resp *http.Response, body []byte, size int) error {
 		}
 	case http.StatusMethodNotAllowed, http.StatusNotFound:
 		return &verdict.Failure{Reason: verdict.GatewayError, Message: fmt.Sprintf(
-			"the gateway answered %d: it is no DB-less Kong, or this is not its Admin API", resp.StatusCode)}
+			"the gateway answered %d: it is not a DB-less Kong, or this is not its Admin API", resp.StatusCode)}
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return &verdict.Failure{Reason: verdict.GatewayError, Message: fmt.Sprintf("the Admin API answered %d: the token is not accepted",
 			resp.StatusCode)}

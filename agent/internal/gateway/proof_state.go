@@ -118,11 +118,11 @@ func (s *proofState) mismatch() *verdict.Failure {
 	case s.count > 0 && len(s.seen) >= s.count:
 		return &verdict.Failure{
 			Reason:  verdict.StrayWorker,
-			Message: fmt.Sprintf("all of the %d workers serve it, and another process that shares their listener does not", s.count),
+			Message: fmt.Sprintf("all %d workers serve it, but another process that shares their listener does not", s.count),
 		}
 	}
 	return &verdict.Failure{Reason: verdict.StaleRouter, Blind: !s.named,
-		Message: "loaded, and a worker still routes by the configuration of before: " + s.last}
+		Message: "loaded, but a worker still routes by the previous configuration: " + s.last}
 }
 
 func (s *proofState) incomplete() string {

@@ -122,7 +122,7 @@ func (f BootFile) target() (string, error) {
 		path = next
 	}
 	if _, again := os.Readlink(path); again == nil {
-		return "", fmt.Errorf("%s is a link that leads nowhere", f)
+		return "", fmt.Errorf("%s is a dangling symbolic link", f)
 	}
 	return path, nil
 }
