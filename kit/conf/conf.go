@@ -3,6 +3,7 @@
 package conf
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -77,6 +78,21 @@ func (s *Set) Load(args []string, lookupEnv func(string) (string, bool), out io.
 		return ErrDone
 	}
 	return nil
+}
+
+// Program returns a program for run.Main: it loads the settings from the command line and serves with them. ErrDone of load ends it without
+// an error.
+func Program[S any](load func(args []string) (S, error), serve func(ctx context.Context, settings S) error) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		settings, err := load(os.Args[1:])
+		if errors.Is(err, ErrDone) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return serve(ctx, settings)
+	}
 }
 
 // fill sets the settings without a flag from the environment or the file.

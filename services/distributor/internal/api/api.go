@@ -70,18 +70,6 @@ type RolloutService struct {
 	Draining <-chan struct{}
 }
 
-const (
-	defaultPage = 100
-	largestPage = 1000
-)
-
-func pageSize(asked int32) int {
-	if asked == 0 {
-		return defaultPage
-	}
-	return min(int(asked), largestPage)
-}
-
 // encodeToken returns the page token for the place where the next page begins. It is encoded so that clients do not build tokens.
 func encodeToken(parts ...string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strings.Join(parts, "/")))

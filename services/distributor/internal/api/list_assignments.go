@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
 	"github.com/silverback-gateway/silverback/services/distributor/internal/message"
@@ -22,7 +23,7 @@ func (s *RolloutService) ListAssignments(ctx context.Context, request *distribut
 		}
 		after = parts[0]
 	}
-	size := pageSize(request.GetPageSize())
+	size := rpcserver.PageSize(request.GetPageSize())
 	answer := &distributorv1.ListAssignmentsResponse{}
 	for _, id := range s.Ledger.Groups() {
 		a, ok := s.Ledger.Assignment(id)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
 	"github.com/silverback-gateway/silverback/services/distributor/internal/event"
@@ -34,7 +35,7 @@ func (s *EventService) ListEvents(ctx context.Context, request *distributorv1.Li
 	}
 	reading := s.Journal.Read()
 	answer := &distributorv1.ListEventsResponse{UpToSequence: int64(reached(reading))}
-	size := pageSize(request.GetPageSize())
+	size := rpcserver.PageSize(request.GetPageSize())
 	since := request.GetSince()
 	for e := range reading.Before(before) {
 		if !filter.Has(e) || since != nil && e.Time.Before(since.AsTime()) {

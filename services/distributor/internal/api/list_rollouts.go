@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
@@ -20,7 +21,7 @@ func (s *RolloutService) ListRollouts(ctx context.Context, request *distributorv
 		}
 		afterGroup, afterID = after[0], after[1]
 	}
-	size := pageSize(request.GetPageSize())
+	size := rpcserver.PageSize(request.GetPageSize())
 	answer := &distributorv1.ListRolloutsResponse{}
 	for _, id := range groupsOf(s.Ledger, request.GetGroup()) {
 		if string(id) < afterGroup {

@@ -17,6 +17,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kong/target"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/targets"
 )
@@ -226,7 +227,7 @@ func (s *TargetService) ListDrainedTargets(ctx context.Context, r *distributorv1
 		Epoch: int64(set.Stamp.Epoch), Version: int64(set.Stamp.Decision), TargetCount: int64(len(set.Names())),
 	}
 	for i, d := range all {
-		if i == pageSize(r.GetPageSize()) {
+		if i == rpcserver.PageSize(r.GetPageSize()) {
 			answer.NextPageToken = encodeToken(d.Upstream, d.Target, d.Owner)
 			break
 		}

@@ -50,11 +50,7 @@ type Server struct {
 	cache probeCache
 }
 
-const (
-	defaultPage          = 100
-	maxPage              = 1000
-	readOwnWritesTimeout = 2 * time.Second
-)
+const readOwnWritesTimeout = 2 * time.Second
 
 // ready refuses calls until the replica knows the fleet: an empty answer would look like an empty fleet.
 func (s *Server) ready() error {
@@ -71,13 +67,6 @@ func (s *Server) awaitView(ctx context.Context, revision int64) {
 	ctx, cancel := context.WithTimeout(ctx, readOwnWritesTimeout)
 	defer cancel()
 	s.View.Await(ctx, revision)
-}
-
-func pageSize(asked int32) int {
-	if asked <= 0 {
-		return defaultPage
-	}
-	return min(int(asked), maxPage)
 }
 
 const pageTokenMark = "1:"

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
@@ -16,7 +17,7 @@ func (s *Server) ListGroups(_ context.Context, r *registryv1.ListGroupsRequest) 
 	if err != nil {
 		return nil, err
 	}
-	groups, more := s.View.Groups(fleet.GroupID(after), pageSize(r.GetPageSize()))
+	groups, more := s.View.Groups(fleet.GroupID(after), rpcserver.PageSize(r.GetPageSize()))
 	answer := &registryv1.ListGroupsResponse{}
 	for _, g := range groups {
 		out, err := groupTo(g)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 	"github.com/silverback-gateway/silverback/services/registry/internal/view"
@@ -25,7 +26,7 @@ func (s *Server) ListNodes(_ context.Context, r *registryv1.ListNodesRequest) (*
 		return after.Compare(m.Key) < 0 && (r.GetGroup() == "" || string(m.Key.Group) == r.GetGroup())
 	})
 	answer := &registryv1.ListNodesResponse{}
-	if size := pageSize(r.GetPageSize()); len(found) > size {
+	if size := rpcserver.PageSize(r.GetPageSize()); len(found) > size {
 		found = found[:size]
 		last := found[size-1].Key
 		answer.NextPageToken = pageToken(string(last.Group) + "/" + string(last.Node))

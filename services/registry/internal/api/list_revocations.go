@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
@@ -19,7 +20,7 @@ func (s *Server) ListRevocations(_ context.Context, r *registryv1.ListRevocation
 		return nil, err
 	}
 	group, node, _ := strings.Cut(token, "/")
-	found, more := s.View.Revocations(roster.Key{Group: fleet.GroupID(group), Node: fleet.NodeID(node)}, pageSize(r.GetPageSize()))
+	found, more := s.View.Revocations(roster.Key{Group: fleet.GroupID(group), Node: fleet.NodeID(node)}, rpcserver.PageSize(r.GetPageSize()))
 	answer := &registryv1.ListRevocationsResponse{}
 	for _, r := range found {
 		answer.Revocations = append(answer.Revocations, revocationTo(r))

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"slices"
 
@@ -51,18 +50,7 @@ func load(args []string) (settings, error) {
 	return s, err
 }
 
-func main() {
-	run.Main(func(ctx context.Context) error {
-		s, err := load(os.Args[1:])
-		if errors.Is(err, conf.ErrDone) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return serve(ctx, s)
-	})
-}
+func main() { run.Main(conf.Program(load, serve)) }
 
 func serve(ctx context.Context, s settings) error {
 	log, err := telemetry.NewLogger(os.Stderr, s.log)

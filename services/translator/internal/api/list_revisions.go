@@ -6,6 +6,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
@@ -18,7 +19,7 @@ func (s *Server) ListRevisions(ctx context.Context, r *translatorv1.ListRevision
 			return nil, fault.InvalidFields(fault.Violation{Field: "page_token", Description: "is not from an answer of this call"})
 		}
 	}
-	size := pageSize(r.GetPageSize())
+	size := rpcserver.PageSize(r.GetPageSize())
 	revisions, err := s.Lists.Revisions(ctx, fleet.GroupID(r.GetGroup()), fleet.Revision(before), size)
 	if err != nil {
 		return nil, err

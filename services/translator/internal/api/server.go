@@ -122,15 +122,3 @@ func about(s *desired.Source) *translatorv1.Source {
 	}
 	return source(*s)
 }
-
-const (
-	defaultPage = 100
-	largestPage = 1000
-)
-
-func pageSize(asked int32) int {
-	if asked == 0 {
-		return defaultPage
-	}
-	return min(int(asked), largestPage)
-}
