@@ -97,7 +97,7 @@ clean: ## remove what the other targets made
 
 # The linter has every analyzer of go vet, so vet is not among them. With -j2 kube-apiserver is compiled from the beginning, beside all else.
 .PHONY: check
-check: bin/kube-apiserver format lint proto-lint breaking race deploy-test ## everything a change must pass; needs a C compiler for the race detector
+check: format bin/kube-apiserver lint proto-lint breaking race deploy-test ## everything a change must pass; needs a C compiler for the race detector
 	$(GO) test -p $(AT_ONCE) -timeout 30m $(TEST_FLAGS) ./services/distributor/internal/rollout
 
 .PHONY: format
