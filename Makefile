@@ -231,9 +231,10 @@ lab-kubernetes-demo: $(KUBERNETES_BINARIES) ## see there what is promised (DEMO_
 	$(KUBERNETES_LAB) -demo $(DEMO_FLAGS)
 
 .PHONY: conformance-kubernetes
-conformance-kubernetes: $(KUBERNETES_BINARIES) ## the Gateway API's own suite, in a network of its own (CONFORMANCE_TEST=NAME CONFORMANCE_FLAVOR=expressions)
-	cd test/gatewayapi && GOWORK=off CONFORMANCE_REPORT=$(CURDIR)/bin/conformance-report.yaml CONFORMANCE_BIN=$(CURDIR)/bin \
-		$(GO) test -count=1 -timeout 60m -v $(TEST_FLAGS) ./...
+conformance-kubernetes: $(KUBERNETES_BINARIES) ## the Gateway API's own suite, in a network of its own (CONFORMANCE_TEST=NAME,... CONFORMANCE_FLAVOR=expressions)
+	mkdir -p bin/conformance
+	cd test/gatewayapi && GOWORK=off CONFORMANCE_REPORTS=$(CURDIR)/bin/conformance CONFORMANCE_BIN=$(CURDIR)/bin \
+		$(GO) test -count=1 -timeout 120m -v $(TEST_FLAGS) ./...
 
 .PHONY: e2e
 e2e: ## end to end, with the lab and with real processes

@@ -51,6 +51,7 @@ type Config struct {
 	Gateways int      // simulated gateways, when Kongs has none
 	Kongs    []string // gateways that run already, as silverback-lab takes them: admin=URL,proxy=URL,status=URL
 	Port     int      // of the proxy of a single simulated gateway, at every address; 0: the lab's ports on loopback
+	Secure   int      // its port for TLS, beside Port; 0: none
 	Flavor   string   // router flavor of simulated gateways; empty: as they have it
 	Flags    []string // further flags of the controller
 	Base     string   // manifests that are applied before the controller starts
@@ -138,6 +139,9 @@ func (s *Stand) startGateways(ctx context.Context) error {
 			"-prefix", prefix}
 		if s.config.Port != 0 {
 			g.args = append(g.args, "-insecure-proxy")
+		}
+		if s.config.Secure != 0 {
+			g.args = append(g.args, "-secure-proxy", fmt.Sprintf("0.0.0.0:%d", s.config.Secure))
 		}
 		if s.config.Flavor != "" {
 			g.args = append(g.args, "-router-flavor", s.config.Flavor)
