@@ -82,7 +82,7 @@ func (s *Set) Load(args []string, lookupEnv func(string) (string, bool), out io.
 
 // Program returns a program for run.Main: it loads the settings from the command line and serves with them. ErrDone of load ends it without
 // an error.
-func Program[S any](load func(args []string) (S, error), serve func(ctx context.Context, settings S) error) func(ctx context.Context) error {
+func Program[S any](load func(args []string) (S, error), serve func(context.Context, S) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		settings, err := load(os.Args[1:])
 		if errors.Is(err, ErrDone) {

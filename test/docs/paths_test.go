@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestPagesNameFilesThatExist holds the walks through the code, and the page about the architecture, to the files that they name. A page may
-// leave out the beginning of a path.
+// TestPagesNameFilesThatExist holds the walks through the code, and the page about the architecture, to the files that they name. A page
+// may leave out the beginning of a path.
 func TestPagesNameFilesThatExist(t *testing.T) {
 	top, files := root(t), map[string]bool{}
 	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {

@@ -223,7 +223,8 @@ func TestApplyOfWhatIsHeldBack(t *testing.T) {
 		t.Errorf("apply ended with %d, %q, %q", code, out, errs)
 	}
 	code, _, errs = silverback("apply", "-g", "default", "--wait", config)
-	if code != app.ExitDifference || !strings.HasSuffix(errs, "error: not served: source \"default\" is pinned, so the new content is held back\n") {
+	const held = "error: not served: source \"default\" is pinned, so the new content is held back\n"
+	if code != app.ExitDifference || !strings.HasSuffix(errs, held) {
 		t.Errorf("apply --wait ended with %d, %q", code, errs)
 	}
 }

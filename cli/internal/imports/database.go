@@ -129,7 +129,7 @@ func (k *endpoint) list(ctx context.Context, path string) (all []object, err err
 			return all, nil
 		}
 		if len(page.Data) == 0 || page.Offset == query.Get("offset") {
-			return nil, fmt.Errorf("Kong's list at GET %s does not end", path)
+			return nil, fmt.Errorf("the list of Kong at GET %s does not end", path)
 		}
 		query.Set("offset", page.Offset)
 	}

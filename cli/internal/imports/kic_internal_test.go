@@ -191,7 +191,8 @@ func TestAGatewayIsCompared(t *testing.T) {
 	}
 	post(config(t))
 	code, out, errs := compareKIC(t, show.Table, "--admin", g.AdminURL(), "-")
-	if code != app.ExitDone || strings.Contains(out, "unknown") || !strings.Contains(out, "no difference from the configuration of the gateway at ") {
+	if code != app.ExitDone || strings.Contains(out, "unknown") ||
+		!strings.Contains(out, "no difference from the configuration of the gateway at ") {
 		t.Errorf("code %d:\n%s%s", code, out, errs)
 	}
 	post(strings.NewReplacer(`"/b"`, `"/c"`, `"minute": 5`, `"minute": 5, "hour": 70, "policy": "local"`).Replace(config(t)))

@@ -64,8 +64,8 @@ served by every online gateway.`,
 				return []*translatorv1.Document{{Name: name, Content: text}}, nil
 			})
 			if app.Reason(err) == "INVALID_CONFIG" && k.save == "" {
-				fmt.Fprintln(a.Err, "the line numbers below refer to the configuration that was read; --save FILE writes it, to be corrected and imported with "+
-					"import file")
+				fmt.Fprintln(a.Err, "the line numbers below refer to the configuration that was read; --save FILE writes it, "+
+					"to be corrected and imported with import file")
 			}
 			return err
 		},

@@ -88,7 +88,8 @@ every online gateway, or somebody replaced the source before it was.`,
 				return nil
 			}
 			if answer.GetHeldBack() != nil {
-				return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("not served: source %q is pinned, so the new content is held back", to.source)}
+				err := fmt.Errorf("not served: source %q is pinned, so the new content is held back", to.source)
+				return &app.Exit{Code: app.ExitDifference, Err: err}
 			}
 			return rollout.Wait(cmd.Context(), a, to.source, answer.GetRevision(), waitTimeout, place.Fields(to.source, sub.documents),
 				func(p *client.Problem) { sub.placeAll([]*client.Problem{p}) })
@@ -100,11 +101,12 @@ every online gateway, or somebody replaced the source before it was.`,
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "do everything except the commit")
 	cmd.Flags().BoolVar(&allowShrink, "allow-shrink", false, "allow the group or the source to lose more than half of its entities")
 	cmd.Flags().BoolVar(&replace, "replace-unmanaged", false, "replace what unmanaged gateways serve, even where it is in no revision")
-	cmd.Flags().BoolVar(&leave, "leave-unmanaged", false, "leave unmanaged gateways as they are when they would lose something that is in no revision")
+	cmd.Flags().BoolVar(&leave, "leave-unmanaged", false, "leave unmanaged gateways as they are when they would lose "+
+		"something that is in no revision")
 	cmd.MarkFlagsMutuallyExclusive("replace-unmanaged", "leave-unmanaged")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every online gateway of the group serves it")
-	cmd.Flags().BoolVar(&express, "express", false, "for emergencies: skip waves, soaks, gates and change windows; needs the role operator and "+
-		"--reason")
+	cmd.Flags().BoolVar(&express, "express", false, "for emergencies: skip waves, soaks, gates and change windows; needs the role "+
+		"operator and --reason")
 	cmd.Flags().StringVar(&reason, "reason", "", "with --express: the reason, for the history of the rollout")
 	cmd.Flags().DurationVar(&waitTimeout, "wait-timeout", 10*time.Minute, "how long --wait waits")
 	return cmd

@@ -30,7 +30,8 @@ type target struct {
 
 func (t *target) addFlags(cmd *cobra.Command, groupRequired bool) {
 	cmd.Flags().StringVarP(&t.group, "group", "g", "", "the group of gateways")
-	cmd.Flags().StringVarP(&t.source, "source", "s", DefaultSource, "the source, a named part of the group's configuration, whose content the files are")
+	cmd.Flags().StringVarP(&t.source, "source", "s", DefaultSource, "the source whose content the files are, a named part of the group's "+
+		"configuration")
 	t.from.add(cmd)
 	if groupRequired {
 		app.MustMark(cmd, "group")

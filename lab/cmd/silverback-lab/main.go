@@ -41,8 +41,8 @@ func load(args []string) (settings, error) {
 	set := conf.New("silverback-lab", "Runs a whole fleet of gateways in one process, for evaluation.")
 	set.Flags.IntVar(&s.gateways, "gateways", 3, "how many simulated gateways to run")
 	set.Flags.IntVar(&s.workers, "workers", 2, "workers of each simulated gateway")
-	set.Flags.StringVar(&s.schemas, "schemas", "", "folder with entities/*.json, plugins/*.json and vaults/*.json, as Kong returns them under "+
-		"/schemas: the simulated gateways serve them and validate by them")
+	set.Flags.StringVar(&s.schemas, "schemas", "", "folder with entities/*.json, plugins/*.json and vaults/*.json, as Kong returns them "+
+		"under /schemas: the simulated gateways serve them and validate by them")
 	set.Flags.StringVar(&s.dir, "dir", "", "folder for all files; empty means a temporary one")
 	set.Flags.StringArrayVar(&s.kongs, "kong", nil, "a real gateway instead of simulated ones, as admin=URL,proxy=URL,status=URL; "+
 		"repeat it for each gateway")
