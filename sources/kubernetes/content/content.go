@@ -61,11 +61,11 @@ func Compile(documents []Document) (*Content, []fleet.Problem) {
 	return merge(c, map[compile.SourceID]*compile.Fragment{own: fragment})
 }
 
-// CompileBeside is what the translator makes of a document beside another one, which has what the document refers to. The content is that
-// of the document alone. Problems of the other one do not count.
-func CompileBeside(document, beside Document) (*Content, []fleet.Problem) {
+// CompileBeside is what the translator makes of documents beside another one, which has what they refer to. The content is that of the
+// documents alone. Problems of the other one do not count, and it may be empty.
+func CompileBeside(documents []Document, beside Document) (*Content, []fleet.Problem) {
 	c := compile.New(compile.DefaultLimits())
-	fragment, problems := c.Parse([]Document{document})
+	fragment, problems := c.Parse(documents)
 	if len(problems) > 0 {
 		return nil, problems
 	}

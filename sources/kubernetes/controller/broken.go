@@ -27,6 +27,7 @@ type cause struct {
 	with     []object.Ref
 	identity string
 	until    time.Time // when it is tried again all the same; zero is never
+	share    string    // whose source remembers it
 }
 
 // broken remembers the objects that are left out.
@@ -43,6 +44,9 @@ func (b broken) prune(set *object.Set, now time.Time) {
 func (b broken) refs() []object.Ref {
 	return slices.SortedFunc(maps.Keys(b), object.Compare)
 }
+
+// key tells sets of broken objects apart.
+func (b broken) key() string { return fmt.Sprint(b.refs()) }
 
 // identity tells apart what objects of a set are: all of them but their statuses and what the API server notes down. It is the same in
 // every replica and after a restart.
@@ -75,13 +79,13 @@ const trailer = "Left-Out: "
 
 const maxTrailers = 24 // a message has 4096 characters
 
-// trailers are the lines for the message of a revision. What the translator refuses needs none: it says so again.
-func (b broken) trailers() string {
+// trailers are the lines for the message of a revision of the source of a share. What the translator refuses needs none: it says so again.
+func (b broken) trailers(share string) string {
 	var out strings.Builder
 	n := 0
 	for _, ref := range b.refs() {
 		c := b[ref]
-		if !c.until.IsZero() || c.identity == "" || n == maxTrailers {
+		if c.share != share || !c.until.IsZero() || c.identity == "" || n == maxTrailers {
 			continue
 		}
 		n++

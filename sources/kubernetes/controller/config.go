@@ -26,6 +26,12 @@ const (
 	maxWindow          = time.Hour
 )
 
+// What is a source.
+const (
+	SourcesByCluster   = "cluster"
+	SourcesByNamespace = "namespace"
+)
+
 // Config is what the controller is told. Its zero value is not usable: AddFlags sets the defaults.
 type Config struct {
 	translate.Options
@@ -41,6 +47,7 @@ type Config struct {
 	Registry, Translator, Distributor []string // addresses of the services' replicas
 	TLS                               rpc.ClientTLS
 	Group, Source                     string
+	Sources                           string // SourcesByCluster or SourcesByNamespace; empty is the former
 	AllowShrink                       bool
 
 	// Debounce is how long nothing must have changed before the objects are translated, and DebounceMax how long that may be put off.
@@ -67,6 +74,8 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&c.Registry, "registry", []string{"127.0.0.1:7440"}, "addresses of the registry's replicas")
 	flags.StringSliceVar(&c.Translator, "translator", []string{"127.0.0.1:7441"}, "addresses of the translator's replicas")
 	flags.StringSliceVar(&c.Distributor, "distributor", []string{"127.0.0.1:7442"}, "addresses of the distributor's replicas")
+	flags.StringVar(&c.Sources, "sources", SourcesByCluster, "what is a source: the cluster, or each namespace, named as --source, a dot and "+
+		"the namespace, beside --source for what they share")
 	c.TLS.AddFlags(flags)
 	flags.StringVar(&c.Kubeconfig, "kubeconfig", "", "file that says how to reach the API server; empty is the pod's own account, or "+
 		"kubectl's")
@@ -124,6 +133,9 @@ func (c *Config) Check() error {
 	}
 	if c.Group == "" || c.Source == "" {
 		problems = append(problems, errors.New("--group and --source must not be empty"))
+	}
+	if c.Sources != "" && c.Sources != SourcesByCluster && c.Sources != SourcesByNamespace {
+		problems = append(problems, fmt.Errorf("--sources is %q, want %s or %s", c.Sources, SourcesByCluster, SourcesByNamespace))
 	}
 	if c.Debounce <= 0 || c.Debounce > maxDebounce || c.DebounceMax < c.Debounce || c.DebounceMax > maxDebounce {
 		problems = append(problems, fmt.Errorf("--debounce %s and --debounce-max %s: want 0 < debounce <= debounce-max <= %s", c.Debounce,

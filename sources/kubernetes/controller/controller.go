@@ -41,7 +41,7 @@ type Controller struct {
 	watcher *watcher
 	client  *client.Client
 	metrics *metrics
-	engine  *engine
+	sources *sources
 }
 
 // Deps are what the controller needs besides its settings.
@@ -109,12 +109,12 @@ func New(c Config, d Deps) (*Controller, error) {
 			return nil, err
 		}
 	}
-	made.engine = newEngine(c, d.Log, made.metrics, &remote{Client: services, group: c.Group, source: c.Source}, made.watcher, sink)
+	made.sources = newSources(c, d.Log, made.metrics, &remote{Client: services, group: c.Group, source: c.Source}, made.watcher, sink)
 	return made, errors.Join(m.Add(always(made.watcher.Run)), m.Add(leading(func(ctx context.Context) error {
 		d.Log.Info("this replica submits", telemetry.Group, c.Group, telemetry.Source, c.Source)
 		made.metrics.leading(true)
 		defer made.metrics.leading(false)
-		return made.engine.Run(ctx)
+		return made.sources.Run(ctx)
 	})))
 }
 
@@ -150,7 +150,7 @@ func (c *Controller) Run(ctx context.Context) error {
 func (c *Controller) Ready() error { return c.watcher.Ready() }
 
 // Warning says what keeps the present objects from being served, for who asks whether the process is ready. Empty is nothing.
-func (c *Controller) Warning() string { return c.engine.warning() }
+func (c *Controller) Warning() string { return c.sources.warning() }
 
 // rest says how to reach the API server: by a kubeconfig, or as a pod.
 func (c *Config) rest() (*rest.Config, error) {

@@ -21,6 +21,7 @@ import (
 const (
 	commonName = "kubernetes.json" // what the objects mean now, as far as it is of no namespace alone
 	keptName   = "last-good.json"  // what is kept of an earlier content
+	besideName = "common.json"     // what the common source holds
 )
 
 // documentOf is the name of the document of a share.

@@ -19,6 +19,9 @@ import (
 // drainReason is why targets are drained, for whoever looks.
 const drainReason = "the endpoint left"
 
+// maxOwner bounds the name of an owner.
+const maxOwner = 63
+
 // drains keeps targets out of gateways that left the cluster, until a revision takes them out.
 type drains struct {
 	known        bool // what is kept out now
@@ -37,12 +40,19 @@ func drainOwner(source string) string {
 			owner = append(owner, '-')
 		}
 	}
-	return string(owner[:min(len(owner), 63)])
+	if len(owner) > maxOwner {
+		end := "-" + shortDigest(source)
+		return string(owner[:maxOwner-len(end)]) + end
+	}
+	return string(owner)
 }
 
-// observe is what the plan's cluster says of endpoints.
-func observe(set *object.Set) endpoints.Cluster {
-	return endpoints.Observe(object.List[*discovery.EndpointSlice](set, "EndpointSlice"))
+// observe is what a cluster says of endpoints. It is looked at once for all shares.
+func (m *meanings) observe(set *object.Set) endpoints.Cluster {
+	if m.observed != set {
+		m.observed, m.endpoints = set, endpoints.Observe(object.List[*discovery.EndpointSlice](set, "EndpointSlice"))
+	}
+	return m.endpoints
 }
 
 // drain has the gateways keep out what left. What fails is tried again with the next change, or later.
@@ -70,7 +80,7 @@ func (e *engine) drainOnce(ctx context.Context) error {
 			return err
 		}
 	}
-	cluster := observe(e.plan.set)
+	cluster := e.sources.meanings.observe(e.plan.set)
 	present, err := endpoints.Of(e.plan.result, cluster)
 	if err != nil {
 		return err
@@ -78,7 +88,7 @@ func (e *engine) drainOnce(ctx context.Context) error {
 	for range maxRounds {
 		wanted := endpoints.Decide(endpoints.Input{Served: served, Present: present, Cluster: cluster, Mine: d.mine, Others: d.others,
 			Refused: d.refused})
-		e.metrics.drained(len(wanted.Names), len(wanted.Left))
+		e.gauges.drained, e.gauges.stays = len(wanted.Names), len(wanted.Left)
 		if slices.Equal(wanted.Names, d.mine) {
 			return nil
 		}
@@ -151,15 +161,12 @@ func (e *engine) servedConfigurations(ctx context.Context) ([]endpoints.Configur
 		}
 		c, known := d.served[number]
 		if !known {
-			held, err := e.remote.content(ctx, number)
-			if missing(err) {
+			var err error
+			if c, known, err = e.endpointsIn(ctx, number); err != nil {
+				return nil, err
+			}
+			if !known {
 				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			if c, err = endpoints.Read(held.Canonical()); err != nil {
-				return nil, err
 			}
 		}
 		current[number] = c
@@ -177,9 +184,31 @@ func (e *engine) servedConfigurations(ctx context.Context) ([]endpoints.Configur
 	return list, nil
 }
 
+// endpointsIn are those of a revision, which holds what another one does or is read; unknown when it is not there any more.
+func (e *engine) endpointsIn(ctx context.Context, number int64) (c endpoints.Configuration, known bool, err error) {
+	same, err := e.sameContent(ctx, number)
+	if err != nil {
+		return c, false, err
+	}
+	for _, other := range same {
+		if c, known := e.drains.served[other]; known {
+			return c, true, nil
+		}
+	}
+	held, err := e.remote.content(ctx, number)
+	if missing(err) {
+		return c, false, nil
+	}
+	if err != nil {
+		return c, false, err
+	}
+	c, err = endpoints.Read(held.Canonical())
+	return c, err == nil, err
+}
+
 // remember notes what a revision that was just committed says of endpoints.
-func (d *drains) remember(revision int64, result translate.Result, set *object.Set) {
-	made, err := endpoints.Of(result, observe(set))
+func (d *drains) remember(revision int64, result translate.Result, cluster endpoints.Cluster) {
+	made, err := endpoints.Of(result, cluster)
 	if err != nil {
 		return // it is read back
 	}

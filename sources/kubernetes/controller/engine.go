@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/silverback-gateway/silverback/client"
@@ -13,7 +12,6 @@ import (
 	"github.com/silverback-gateway/silverback/sources/kubernetes/content"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/delivery"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/endpoints"
-	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
 )
 
 const (
@@ -25,36 +23,26 @@ const (
 	resync = 10 * time.Minute
 	// readyPoll is how often it is asked whether all objects are known.
 	readyPoll = 200 * time.Millisecond
+	// moveRetry is after which time it is looked again whether entities can be moved between sources.
+	moveRetry = time.Second
 	// callTimeout bounds a call of a service.
 	callTimeout = time.Minute
 	// maxMessage bounds the message of a revision, in bytes.
 	maxMessage = 4000
 )
 
-// objects are where the objects of the cluster come from.
-type objects interface {
-	// Ready is nil once every kind has been read whole; its error says what is waited for.
-	Ready() error
-	// Read returns what there is now. Nobody modifies the objects.
-	Read() cluster
-	// Changed has a value when something changed since the last Read.
-	Changed() <-chan struct{}
-}
-
-// sink takes what is known of each object.
-type sink interface {
-	Apply(ctx context.Context, set *object.Set, view delivery.View)
-}
-
-// engine is the controller without Kubernetes: objects come in, submissions go out. All its fields but news belong to Run.
+// engine keeps one source what the share of it means. Its fields belong to the Run of sources.
 type engine struct {
 	Config
-	log     *slog.Logger
-	metrics *metrics
-	remote  *remote
-	objects objects
-	sink    sink // may be nil
-	now     func() time.Time
+	log      *slog.Logger
+	metrics  *metrics
+	sources  *sources
+	remote   *remote
+	now      func() time.Time
+	share    string
+	learned  bool // what the source holds is known
+	gauges   gauges
+	referred int // entities that stay since sources of namespaces refer to them
 
 	compiler  compiler // of what is submitted
 	whole     compiler // of all objects, the broken ones included
@@ -80,143 +68,40 @@ type engine struct {
 	handled   string          // the rollout whose end was looked at
 	retry     backoff.Backoff
 	again     time.Time // when to try again; zero is not
-
-	mu    sync.Mutex
-	shown string // the warning
-	news  struct {
-		revision *client.Revision
-		pinned   map[string]*translatorv1.Pin
-		rollout  *client.Rollout
-	}
-	bell chan struct{} // capacity 1: there is news of the fleet
 }
 
-func newEngine(c Config, log *slog.Logger, m *metrics, f *remote, o objects, s sink) *engine {
-	return &engine{Config: c, log: log, metrics: m, remote: f, objects: o, sink: s, now: time.Now, broken: broken{},
-		contents: map[int64]delivery.Remembered{}, bell: make(chan struct{}, 1),
-		pace:  endpoints.Pace{Window: c.EndpointWindow},
-		retry: backoff.Backoff{Policy: backoff.Policy{Base: time.Second, Cap: 30 * time.Second, Jitter: 0.3}}}
+func newEngine(s *sources, share string) *engine {
+	f := &remote{Client: s.remote.Client, group: s.remote.group, source: sourceOf(s.remote.source, share)}
+	return &engine{Config: s.Config, log: s.shareLog(share), metrics: s.metrics, sources: s, remote: f, now: s.now, share: share,
+		broken: s.broken, contents: map[int64]delivery.Remembered{}, pace: endpoints.Pace{Window: s.EndpointWindow},
+		retry: backoff.Backoff{Policy: retryPolicy}}
 }
 
-// Run submits what the objects mean until ctx ends. One process at a time runs it for a source.
-func (e *engine) Run(ctx context.Context) error {
-	if err := e.learn(ctx); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var watches sync.WaitGroup
-	defer watches.Wait()
-	defer cancel(nil)
-	watches.Go(func() { _ = e.remote.watchRevisions(ctx, e.seeRevision) })
-	watches.Go(func() { _ = e.remote.watchRollouts(ctx, e.seeRollout) })
-	return e.loop(ctx)
+var retryPolicy = backoff.Policy{Base: time.Second, Cap: 30 * time.Second, Jitter: 0.3}
+
+// over says whether nothing is left of a share, and of its source.
+func (e *engine) over() bool {
+	return e.learned && e.plan != nil && len(e.plan.content.Entities()) == 0 && e.submitted == nil && len(e.drains.mine) == 0
 }
 
-// loop waits for changes and looks at them.
-func (e *engine) loop(ctx context.Context) error {
-	dirty := true // the first time
-	for {
-		if dirty && e.objects.Ready() == nil {
-			if err := e.look(ctx, true); err != nil {
-				return err
-			}
-			dirty = false
+// look takes the news of the fleet and, when objects changed or the news demands it, submits.
+func (e *engine) look(ctx context.Context, changed bool) {
+	if !e.learned {
+		if err := e.learnOnce(ctx); err != nil {
+			e.waitFor("the present configuration cannot be read: "+why(err), false)
+			e.log.Warn("the present configuration cannot be read, and nothing is submitted before it is", telemetry.Err, err)
+			e.later()
+			return
 		}
-		wait := resync
-		if !e.again.IsZero() {
-			wait = max(e.again.Sub(e.now()), 0)
-		}
-		if dirty { // the caches are still being filled
-			wait = readyPoll
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return context.Cause(ctx)
-		case <-e.objects.Changed():
-			timer.Stop()
-			if err := e.settle(ctx); err != nil {
-				return err
-			}
-			dirty, e.halts = true, 0
-		case <-e.bell:
-			timer.Stop()
-			if !dirty {
-				if err := e.look(ctx, false); err != nil {
-					return err
-				}
-			}
-		case <-timer.C:
-			dirty = true
-		}
+		changed = true
 	}
-}
-
-// settle waits until nothing has changed for the debounce, at most its bound.
-func (e *engine) settle(ctx context.Context) error {
-	over := time.After(e.DebounceMax)
-	for {
-		quiet := time.NewTimer(e.Debounce)
-		select {
-		case <-ctx.Done():
-			quiet.Stop()
-			return context.Cause(ctx)
-		case <-over:
-			quiet.Stop()
-			return nil
-		case <-quiet.C:
-			return nil
-		case <-e.objects.Changed():
-			quiet.Stop()
-		}
-	}
-}
-
-func (e *engine) seeRevision(r *client.Revision, pinned *translatorv1.WatchRevisionsResponse_PinnedSources) {
-	e.mu.Lock()
-	e.news.revision = r
-	if pinned != nil {
-		e.news.pinned = map[string]*translatorv1.Pin{}
-		for _, p := range pinned.GetSources() {
-			e.news.pinned[p.GetSource()] = p.GetPin()
-		}
-	}
-	e.mu.Unlock()
-	e.ring()
-}
-
-func (e *engine) seeRollout(r *client.Rollout) {
-	e.mu.Lock()
-	e.news.rollout = r
-	e.mu.Unlock()
-	e.ring()
-}
-
-func (e *engine) ring() {
-	select {
-	case e.bell <- struct{}{}:
-	default:
-	}
-}
-
-// look takes the news of the fleet and, when objects changed or the news demands it, submits. It returns an error only at the end of ctx.
-func (e *engine) look(ctx context.Context, changed bool) error {
-	e.mu.Lock()
-	revision, rollout := e.news.revision, e.news.rollout
-	e.mu.Unlock()
-	if err := e.follow(ctx, revision, rollout); err != nil {
+	news := e.sources.known()
+	if err := e.follow(ctx, news.revision, news.rollout); err != nil {
 		e.waitFor("the services do not answer: "+why(err), false)
 		e.log.Warn("the state of the group cannot be read", telemetry.Err, err)
 		e.later()
-	} else if blamed := e.judge(rollout); changed || blamed || e.plan == nil {
+	} else if blamed := e.judge(news.rollout); changed || blamed || e.plan == nil {
 		e.work(ctx)
 	}
 	e.drain(ctx)
-	e.tell(ctx)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return nil
 }

@@ -124,6 +124,7 @@ type world struct {
 	cluster *memory
 	views   *views
 	window  time.Duration // of endpoints
+	sources string        // as --sources has it
 	stop    func()
 	log     *lines
 }
@@ -207,9 +208,10 @@ func (w *world) start() {
 	c.IngressClass, c.GatewayController, c.Attach, c.RemovableTargets = "kong", "example.com/controller", true, true
 	w.views = &views{}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
-	e := newEngine(c, logger, newMetrics(prometheus.NewRegistry()), &remote{Client: w.client, group: c.Group, source: c.Source}, w.cluster,
+	c.Sources = w.sources
+	s := newSources(c, logger, newMetrics(prometheus.NewRegistry()), &remote{Client: w.client, group: c.Group, source: c.Source}, w.cluster,
 		w.views)
-	w.stop = w.background(e.Run)
+	w.stop = w.background(s.Run)
 }
 
 // restart ends the controller and starts another one, which knows nothing.

@@ -26,7 +26,7 @@ func (e *engine) guard(ctx context.Context) (allow, ok bool) {
 			worst = &l
 		}
 	}
-	e.metrics.shrink(0)
+	e.gauges.shrunk = 0
 	if worst == nil {
 		return false, true
 	}
@@ -39,9 +39,9 @@ func (e *engine) guard(ctx context.Context) (allow, ok bool) {
 		}
 		return true, true
 	}
-	e.metrics.shrink(worst.gone)
+	e.gauges.shrunk = worst.gone
 	if err := e.plan.keep(func(drop func(content.Key) bool) []content.Entity {
-		return graft.Lost(graft.Contents{Base: worst.of, New: e.plan.content}, drop)
+		return graft.Lost(graft.Contents{Base: worst.of, New: e.plan.content, Beside: e.plan.beside}, drop)
 	}); err != nil {
 		e.fail("what the shrink guard keeps cannot be written: "+why(err), err)
 		return false, false

@@ -33,16 +33,14 @@ func (e *engine) blamePin(pin *translatorv1.Pin) bool {
 	for _, p := range pin.GetProblems() {
 		problems = append(problems, wire.Problem(p))
 	}
-	p := planner{broken: e.broken}
+	p := planner{broken: e.broken, share: e.share}
 	return p.blame(e.plan.set, e.plan.documents, problems, pin.GetRefusedRevision(), time.Time{})
 }
 
 // noticePin reads a pin that a rollout has just put on the source. The rollout itself may not be seen any more: the next one begins at
 // once.
 func (e *engine) noticePin(ctx context.Context) error {
-	e.mu.Lock()
-	short := e.news.pinned[e.remote.source]
-	e.mu.Unlock()
+	short := e.sources.pinOf(e.remote.source)
 	if short.GetRefusedRevision() == 0 || pinID(short) == e.pinned {
 		return nil
 	}
@@ -103,7 +101,7 @@ func (e *engine) blameRefusals(r *client.Rollout) bool {
 			telemetry.Group, e.remote.group, telemetry.Rollout, r.GetId())
 		return false
 	}
-	p := planner{broken: e.broken}
+	p := planner{broken: e.broken, share: e.share}
 	blamed := p.blame(e.plan.set, e.plan.documents, problems, r.GetCandidateRevision(), time.Time{})
 	e.log.Warn("gateways refused a revision", telemetry.Group, e.remote.group, telemetry.Revision, r.GetCandidateRevision(),
 		"problem", sentence(problems[0]), "left_out", blamed)
@@ -128,7 +126,7 @@ func (e *engine) blameSuspects(stable, candidate int64, reason string) bool {
 	}
 	for _, ref := range suspects {
 		e.broken[ref] = cause{phase: delivery.RolledBack, revision: candidate, reason: reason, with: []object.Ref{ref},
-			identity: identity(e.plan.set, []object.Ref{ref})}
+			identity: identity(e.plan.set, []object.Ref{ref}), share: e.share}
 	}
 	e.log.Warn("a revision was taken back: what it changed is left out until it changes again", telemetry.Group, e.remote.group,
 		telemetry.Revision, candidate, "objects", len(suspects), "reason", reason)

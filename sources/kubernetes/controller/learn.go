@@ -9,35 +9,81 @@ import (
 	"github.com/silverback-gateway/silverback/client"
 	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/content"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/delivery"
 )
 
-// learn finds out what the source holds, what was submitted to it last, and which objects were left out of that.
-func (e *engine) learn(ctx context.Context) error {
-	retry := backoff.Backoff{Policy: e.retry.Policy}
+// learn finds out what the sources hold, what was submitted to them last, and which objects were left out of that.
+func (s *sources) learn(ctx context.Context) error {
+	retry := backoff.Backoff{Policy: retryPolicy}
 	for {
-		err := e.learnOnce(ctx)
+		err := s.learnOnce(ctx)
 		if err == nil {
 			return nil
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		e.log.Warn("the present configuration cannot be read, and nothing is submitted before it is", telemetry.Err, err)
+		s.log.Warn("the present configuration cannot be read, and nothing is submitted before it is", telemetry.Err, err)
 		if err := retry.Wait(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-func (e *engine) learnOnce(ctx context.Context) error {
+// learnOnce learns of the common source, and of those of namespaces that there are.
+func (s *sources) learnOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	source, err := e.remote.present(ctx)
-	if err != nil || source == nil {
+	newest, err := s.remote.revision(ctx, 0)
+	if err != nil {
 		return err
+	}
+	s.first = news{revision: newest}
+	if s.byNamespace() || len(s.namespaceSources(newest)) > 0 { // entities may have to be moved, or are being moved
+		page, err := s.remote.Rollouts().ListRollouts(ctx, &distributorv1.ListRolloutsRequest{Group: s.remote.group, PageSize: 1})
+		if err != nil && !missing(err) {
+			return err
+		}
+		if list := page.GetRollouts(); len(list) > 0 {
+			s.first.rollout = list[0]
+		}
+	}
+	if err := s.engine(common).learnOnce(ctx); err != nil || !s.byNamespace() {
+		return err
+	}
+	for _, name := range s.namespaceSources(newest) {
+		held, err := (&remote{Client: s.remote.Client, group: s.remote.group, source: name}).content(ctx, newest.GetNumber())
+		if err != nil {
+			return err
+		}
+		shares := sharesOf(held)
+		if !s.owns(name, shares) {
+			continue
+		}
+		for share := range shares {
+			if err := s.engine(share).learnOnce(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// learnOnce learns what the source holds. Nothing is submitted to it before.
+func (e *engine) learnOnce(ctx context.Context) error {
+	if e.learned {
+		return nil
+	}
+	source, err := e.remote.present(ctx)
+	if err != nil {
+		return err
+	}
+	if source == nil {
+		e.learned = true
+		return nil
 	}
 	newest, err := e.remote.revision(ctx, 0)
 	if err != nil {
@@ -57,10 +103,17 @@ func (e *engine) learnOnce(ctx context.Context) error {
 		}
 	}
 	if last != nil {
-		e.broken = remembered(last.GetMessage())
+		for ref, c := range remembered(last.GetMessage()) {
+			c.share = e.share
+			e.broken[ref] = c
+		}
 	}
 	e.history.add(e.committed, e.now())
-	return e.readPin(ctx, source.GetPin())
+	if err := e.readPin(ctx, source.GetPin()); err != nil {
+		return err
+	}
+	e.learned = true
+	return nil
 }
 
 // readPin reads the contents that a pin of a rollout names.
@@ -123,6 +176,14 @@ func (e *engine) follow(ctx context.Context, revision *client.Revision, rollout 
 		if _, known := e.contents[number]; number == 0 || known {
 			continue
 		}
+		same, err := e.sameContent(ctx, number)
+		if err != nil {
+			return err
+		}
+		if len(same) > 0 {
+			e.contents[number] = e.contents[same[0]]
+			continue
+		}
 		held, err := e.remote.content(ctx, number)
 		if missing(err) {
 			continue // collected
@@ -137,6 +198,24 @@ func (e *engine) follow(ctx context.Context, revision *client.Revision, rollout 
 		return number < e.head && !slices.Contains(used, number)
 	})
 	return nil
+}
+
+// sameContent are the remembered revisions in which the source has the content that it has in a revision. Of a fleet with many sources most
+// revisions are of other ones.
+func (e *engine) sameContent(ctx context.Context, number int64) ([]int64, error) {
+	revision, err := e.sources.revisions.get(ctx, number)
+	if err != nil || revision == nil {
+		return nil, err
+	}
+	var same []int64
+	for other := range e.contents {
+		known := e.sources.revisions.known[other]
+		if known != nil && digestIn(known, e.remote.source) == digestIn(revision, e.remote.source) {
+			same = append(same, other)
+		}
+	}
+	slices.Sort(same)
+	return same, nil
 }
 
 func digestIn(r *client.Revision, source string) string {

@@ -46,11 +46,20 @@ func newMetrics(r prometheus.Registerer) *metrics {
 
 func (m *metrics) submitted(outcome string)   { m.submits.WithLabelValues(outcome).Inc() }
 func (m *metrics) translated(began time.Time) { m.took.Observe(time.Since(began).Seconds()) }
-func (m *metrics) leftOut(objects int)        { m.left.Set(float64(objects)) }
-func (m *metrics) shrink(entities int)        { m.held.Set(float64(entities)) }
-func (m *metrics) drained(out, left int) {
-	m.drains.Set(float64(out))
-	m.stays.Set(float64(left))
+
+// gauges are what an engine counts.
+type gauges struct{ leftOut, shrunk, drained, stays int }
+
+func (g *gauges) add(other gauges) {
+	g.leftOut, g.shrunk, g.drained, g.stays = g.leftOut+other.leftOut, g.shrunk+other.shrunk, g.drained+other.drained, g.stays+other.stays
+}
+
+// show tells what all engines count together.
+func (m *metrics) show(g gauges) {
+	m.left.Set(float64(g.leftOut))
+	m.held.Set(float64(g.shrunk))
+	m.drains.Set(float64(g.drained))
+	m.stays.Set(float64(g.stays))
 }
 
 func (m *metrics) leading(now bool) {

@@ -11,7 +11,9 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/content"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/declarative"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/delivery"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/endpoints"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/graft"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/kongcrd"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
@@ -28,6 +30,7 @@ type plan struct {
 	documents documents
 	kept      kept
 	content   *content.Content // of the documents and what is kept
+	beside    *content.Content // what the common source holds; nil for its own plan
 	forms     delivery.Forms   // of the documents
 	problems  []object.Problem
 	leftOut   map[object.Ref]delivery.LeftOut
@@ -54,6 +57,13 @@ type planner struct {
 	options translate.Options
 	broken  broken
 	base    *content.Content // the last good content of the source; nil when there is none
+	// share is what is planned of the objects; with byNamespace each namespace has one, else the common one has all.
+	share       string
+	byNamespace bool
+	// beside is what the common source holds, to which the other shares refer. It may be nil.
+	beside *content.Content
+	// meanings keep what objects mean, for the planners of all shares. It may be nil.
+	meanings *meanings
 	// compiler and whole compile what is submitted, and all objects with the broken ones. Both may be nil.
 	compiler, whole *compiler
 }
@@ -75,17 +85,81 @@ func withoutEnding(set *object.Set) *object.Set {
 	return set.Without(func(obj object.Object) bool { return ending[obj.GetNamespace()] })
 }
 
-// plan translates the objects. Those that are broken, and what depends on them, are left out, in their last good form where there is one.
-// Those of a namespace that ends are gone.
-func (p *planner) plan(c cluster, now time.Time) (*plan, error) {
-	c.set = withoutEnding(c.set)
+// meaning is what the objects of a cluster mean.
+type meaning struct {
+	cluster
+	whole, result           translate.Result          // of all objects, and without those that are broken
+	left                    map[object.Ref]object.Ref // out, and since which broken one
+	wholeShares, theirParts map[string]*part          // of both
+}
+
+// meanings keep what objects mean, so that all shares are made of one translation.
+type meanings struct {
+	set    *object.Set
+	whole  translate.Result
+	shares map[string]*part
+	key    string // of the broken objects
+	last   *meaning
+
+	observed  *object.Set // whose endpoints are known
+	endpoints endpoints.Cluster
+}
+
+// mean translates the objects, with and without those that are broken.
+func (p *planner) mean(c cluster, now time.Time) *meaning {
+	m := p.meanings
+	if m == nil {
+		m = &meanings{}
+		p.meanings = m
+	}
 	options := p.options
 	options.Now = now
+	if m.set == nil || m.set != c.set {
+		m.set, m.whole, m.last = c.set, p.translate(c.set, options), nil
+		m.shares = split(m.whole, p.byNamespace)
+	}
 	p.broken.prune(c.set, now)
-	whole := translate.Translate(c.set, options)
-	p.noteLost(c.set, whole)
+	p.noteLost(c.set, m.whole)
+	if key := p.broken.key(); m.last == nil || m.key != key {
+		made := &meaning{cluster: c, whole: m.whole, result: m.whole, left: map[object.Ref]object.Ref{}, wholeShares: m.shares,
+			theirParts: m.shares}
+		if len(p.broken) > 0 {
+			var reduced *object.Set
+			reduced, made.left = translate.LeaveOut(c.set, p.broken.refs())
+			made.result = p.translate(reduced, options)
+			made.theirParts = split(made.result, p.byNamespace)
+		}
+		m.key, m.last = key, made
+	}
+	return m.last
+}
+
+func (p *planner) translate(set *object.Set, options translate.Options) translate.Result {
+	result := translate.Translate(set, options)
+	if result.Config.Stub() {
+		result.Config.Upstreams = nil // Kong alone would not be ready without any; an agent's reserved route is enough
+	}
+	return result
+}
+
+// own are the shares that are planned.
+func (p *planner) own(parts map[string]*part) map[string]*part {
+	if !p.byNamespace {
+		return parts
+	}
+	mine := parts[p.share]
+	if mine == nil {
+		mine = &part{config: declarative.Config{FormatVersion: declarative.FormatVersion}}
+	}
+	return map[string]*part{p.share: mine}
+}
+
+// plan plans the share of the objects. Those that are broken, and what depends on them, are left out, in their last good form where there
+// is one.
+func (p *planner) plan(c cluster, now time.Time) (*plan, error) {
 	for range maxRounds {
-		made, problems, err := p.attempt(c, options, whole)
+		m := p.mean(c, now)
+		made, problems, err := p.attempt(m)
 		if err != nil || len(problems) == 0 {
 			return made, err
 		}
@@ -109,7 +183,7 @@ func (p *planner) blame(set *object.Set, d documents, problems []fleet.Problem, 
 		}
 		found = true
 		p.broken[objects[0]] = cause{phase: delivery.Refused, revision: revision, reason: sentence(problem), with: objects,
-			identity: identity(set, objects), until: until}
+			identity: identity(set, objects), until: until, share: p.share}
 	}
 	return found
 }
@@ -144,18 +218,14 @@ func (p *planner) noteLost(set *object.Set, whole translate.Result) {
 }
 
 // attempt makes a plan without the objects that are broken by now, and says what the compiler refuses of it.
-func (p *planner) attempt(c cluster, options translate.Options, whole translate.Result) (*plan, []fleet.Problem, error) {
-	result, left := whole, map[object.Ref]object.Ref{}
-	if len(p.broken) > 0 {
-		var reduced *object.Set
-		reduced, left = translate.LeaveOut(c.set, p.broken.refs())
-		result = translate.Translate(reduced, options)
+func (p *planner) attempt(m *meaning) (*plan, []fleet.Problem, error) {
+	made := &plan{set: m.set, result: m.result, beside: p.beside, leftOut: map[object.Ref]delivery.LeftOut{}}
+	parts := p.own(m.theirParts)
+	if p.byNamespace {
+		mine := parts[p.share]
+		made.result = translate.Result{Config: mine.config, Origins: mine.origins}
 	}
-	if result.Config.Stub() {
-		result.Config.Upstreams = nil // Kong alone would not be ready without any; an agent's reserved route is enough
-	}
-	made := &plan{set: c.set, result: result, leftOut: map[object.Ref]delivery.LeftOut{}}
-	fresh, problems, err := p.compiler.compile(result)
+	fresh, problems, err := p.compiler.compile(parts, made.result.Origins)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -163,49 +233,51 @@ func (p *planner) attempt(c cluster, options translate.Options, whole translate.
 	if len(problems) > 0 {
 		return made, problems, nil
 	}
-	broken := slices.Collect(maps.Keys(left))
-	for _, problem := range c.undecoded {
+	broken := slices.Collect(maps.Keys(m.left))
+	for _, problem := range m.undecoded {
 		broken = append(broken, problem.Objects...)
 	}
 	if len(broken) > 0 && p.base != nil {
-		if err := p.keepLastGood(made, whole, broken); err != nil {
+		if err := p.keepLastGood(made, m, broken); err != nil {
 			return nil, nil, err
 		}
 	}
-	p.explain(c, made, whole, result, left)
+	p.explain(m.cluster, made, m.whole, m.result, m.left)
 	return made, nil, nil
 }
 
 // keepLastGood adds what the base has of objects that are left out.
-func (p *planner) keepLastGood(made *plan, whole translate.Result, broken []object.Ref) error {
-	contents := graft.Contents{Base: p.base, New: made.content}
-	if all, problems, err := p.whole.compile(whole); err == nil && len(problems) == 0 {
+func (p *planner) keepLastGood(made *plan, m *meaning, broken []object.Ref) error {
+	contents := graft.Contents{Base: p.base, New: made.content, Beside: p.beside}
+	if all, problems, err := p.whole.compile(p.own(m.wholeShares), m.whole.Origins); err == nil && len(problems) == 0 {
 		// The endpoints of what is kept go on to change; those of a translation that does not compile are not known.
 		contents.Current = all.content
 	}
 	return made.keep(func(drop func(content.Key) bool) []content.Entity { return graft.Objects(contents, broken, drop) })
 }
 
-// keep adds entities of an earlier content to the plan, as far as they fit: one that clashes with what is there now is dropped.
+// keep adds entities of an earlier content to the plan, beside those that are kept already, as far as they fit: one that clashes with what
+// is there now is dropped.
 func (p *plan) keep(choose func(drop func(content.Key) bool) []content.Entity) error {
 	dropped := map[content.Key]bool{}
-	fresh := p.content
+	fresh, before := p.content, p.kept
 	for range maxRounds {
-		entities := choose(func(key content.Key) bool { return dropped[key] })
-		if len(entities) == 0 {
+		chosen := choose(func(key content.Key) bool { return dropped[key] })
+		if len(chosen) == 0 {
 			return nil
 		}
+		entities := slices.Concat(before.entities, chosen)
 		text, err := graft.Document(entities)
 		if err != nil {
 			return fmt.Errorf("keep what was good: %w", err)
 		}
 		p.kept = kept{entities: entities, text: text}
-		both, problems := content.Compile(p.submission())
+		both, problems := content.CompileBeside(p.submission(), content.Document{Name: besideName, Content: p.beside.Canonical()})
 		if len(problems) == 0 {
 			p.content = both
 			return nil
 		}
-		before := len(dropped)
+		known := len(dropped)
 		for _, problem := range problems {
 			for _, at := range []fleet.Problem{problem, other(problem)} {
 				if key, ok := p.kept.at(at); ok {
@@ -213,11 +285,11 @@ func (p *plan) keep(choose func(drop func(content.Key) bool) []content.Entity) e
 				}
 			}
 		}
-		if len(dropped) == before {
+		if len(dropped) == known {
 			break
 		}
 	}
-	p.kept, p.content = kept{}, fresh
+	p.kept, p.content = before, fresh
 	return nil
 }
 
@@ -242,7 +314,7 @@ func (p *planner) explain(c cluster, made *plan, whole, result translate.Result,
 		ref.Group = ""
 		return keeps[ref]
 	}
-	made.problems = slices.Concat(result.Problems, c.undecoded)
+	made.problems = slices.Concat(result.Problems, c.undecoded) // the same for each share
 	for ref, because := range left {
 		why := p.broken[because]
 		reason := why.reason

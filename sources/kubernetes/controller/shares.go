@@ -29,8 +29,8 @@ type part struct {
 }
 
 // split divides a configuration into the shares of namespaces and the common one. No share refers to any but itself and the common one, so
-// that each can be compiled without the others. A configuration that cannot be divided so is one share.
-func split(result translate.Result) map[string]*part {
+// that each can be compiled without the others. A configuration that cannot be divided so is one share, unless it always has to be.
+func split(result translate.Result, always bool) map[string]*part {
 	s := splitter{parts: map[string]*part{}, services: map[string]string{}, routes: map[string]string{}, hosts: map[string]string{}}
 	config := result.Config
 	namespaces := map[string]string{} // of routes and services, by the names of their entities
@@ -47,7 +47,7 @@ func split(result translate.Result) map[string]*part {
 		s.service(namespace, service)
 	}
 	s.others(config)
-	if len(config.Custom) > 0 || len(s.parts) > maxShares || s.shared {
+	if !always && (len(config.Custom) > 0 || len(s.parts) > maxShares || s.shared) {
 		return map[string]*part{common: {config: config, origins: result.Origins}}
 	}
 	for _, o := range result.Origins {
@@ -110,9 +110,36 @@ func (s *splitter) others(config declarative.Config) {
 		p := s.part(share)
 		p.config.Plugins = append(p.config.Plugins, plugin)
 	}
+	for kind, list := range config.Custom {
+		for _, fields := range list {
+			p := s.part(s.custom(fields))
+			if p.config.Custom == nil {
+				p.config.Custom = map[string][]declarative.Fields{}
+			}
+			p.config.Custom[kind] = append(p.config.Custom[kind], fields)
+		}
+	}
 	rest := s.part(common)
 	rest.config.Consumers, rest.config.ConsumerGroups, rest.config.Memberships = config.Consumers, config.ConsumerGroups, config.Memberships
 	rest.config.Certificates, rest.config.CACertificates, rest.config.Vaults = config.Certificates, config.CACertificates, config.Vaults
+}
+
+// custom is the share of an entity of a kind that a plugin brings: that of the service or route that it refers to.
+func (s *splitter) custom(fields declarative.Fields) string {
+	for field, known := range map[string]map[string]string{"service": s.services, "route": s.routes} {
+		name, _ := fields[field].(string)
+		if ref, ok := fields[field].(map[string]any); ok {
+			for _, by := range []string{"name", "id"} {
+				if text, ok := ref[by].(string); ok {
+					name = text
+				}
+			}
+		}
+		if share, ok := known[name]; ok && name != "" {
+			return share
+		}
+	}
+	return common
 }
 
 func (s *splitter) shareOf(o translate.Origin) string {
@@ -162,7 +189,9 @@ func refer(parts map[string]*part) {
 			wanted.authorities = append(wanted.authorities, service.CACertificates...)
 		}
 		p.beside.FormatVersion = declarative.FormatVersion
-		p.beside.Consumers = pick(wanted.consumers, consumers, func(c declarative.Consumer) string { return cmp.Or(c.ID, c.Username, c.CustomID) })
+		p.beside.Consumers = pick(wanted.consumers, consumers, func(c declarative.Consumer) string {
+			return cmp.Or(c.ID, c.Username, c.CustomID)
+		})
 		p.beside.ConsumerGroups = pick(wanted.groups, groups, func(g declarative.ConsumerGroup) string { return cmp.Or(g.ID, g.Name) })
 		p.beside.Certificates = pick(wanted.certificates, certificates, func(c declarative.Certificate) string { return c.ID })
 		p.beside.CACertificates = pick(wanted.authorities, authorities, func(c declarative.CACertificate) string { return c.ID })
@@ -206,14 +235,14 @@ type compiler struct {
 	last   compilation
 }
 
-// compile compiles a configuration. Its documents are known although there are problems.
-func (c *compiler) compile(result translate.Result) (compilation, []fleet.Problem, error) {
+// compile compiles the shares of a configuration, which has all the origins. Its documents are known although there are problems.
+func (c *compiler) compile(parts map[string]*part, origins []translate.Origin) (compilation, []fleet.Problem, error) {
 	if c == nil {
 		c = &compiler{}
 	}
 	next, changed := map[string]*compiled{}, false
 	var problems []fleet.Problem
-	for share, p := range split(result) {
+	for share, p := range parts {
 		before := c.shares[share]
 		if before != nil && reflect.DeepEqual(before.part, *p) {
 			next[share] = before
@@ -248,7 +277,7 @@ func (c *compiler) compile(result translate.Result) (compilation, []fleet.Proble
 		if len(refused) > 0 {
 			return made, refused, nil
 		}
-		made.content, made.forms = whole, delivery.FormsOf(whole, result.Origins)
+		made.content, made.forms = whole, delivery.FormsOf(whole, origins)
 		return made, nil, nil
 	}
 	made.content, made.forms = joined, delivery.JoinForms(forms)
@@ -268,7 +297,7 @@ func compilePart(share string, p part) (*compiled, []fleet.Problem, error) {
 		return nil, nil, err
 	}
 	var problems []fleet.Problem
-	made.content, problems = content.CompileBeside(made.document.content(), beside.content())
+	made.content, problems = content.CompileBeside([]content.Document{made.document.content()}, beside.content())
 	if len(problems) == 0 {
 		made.forms = delivery.FormsOf(made.content, p.origins)
 	}

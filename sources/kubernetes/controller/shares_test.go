@@ -35,7 +35,7 @@ func TestSharesComeToWhatTheWholeDoes(t *testing.T) {
 	m.apply(t, teams()...)
 	result := meaningOf(m)
 	c := &compiler{}
-	made, problems, err := c.compile(result)
+	made, problems, err := c.compile(split(result, false), result.Origins)
 	if err != nil || len(problems) > 0 {
 		t.Fatal(problems, err)
 	}
@@ -67,7 +67,8 @@ func TestSharesComeToWhatTheWholeDoes(t *testing.T) {
 	// What did not change is not compiled again.
 	m.apply(t, ingress("pay/bill", "/bills"))
 	before := c.shares
-	again, problems, err := c.compile(meaningOf(m))
+	result = meaningOf(m)
+	again, problems, err := c.compile(split(result, false), result.Origins)
 	if err != nil || len(problems) > 0 || again.content.Digest() == made.content.Digest() {
 		t.Fatal(problems, err)
 	}

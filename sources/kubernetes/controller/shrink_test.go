@@ -122,10 +122,10 @@ func TestAMessageCarriesWhatIsLeftOut(t *testing.T) {
 		ingressRef("web/a"): {phase: delivery.Refused, with: []object.Ref{ingressRef("web/a")}, identity: "1", until: noon},
 		ingressRef("web/b"): {phase: delivery.Untranslated},
 	}
-	got := remembered("kubernetes: changed Ingress/web/shop" + b.trailers())
+	got := remembered("kubernetes: changed Ingress/web/shop" + b.trailers(common))
 	if len(got) != 1 || got[shop].phase != delivery.RolledBack || got[shop].revision != 7 || got[shop].identity != "0123456789abcdef" ||
 		fmt.Sprint(got[shop].with) != fmt.Sprint(b[shop].with) {
-		t.Errorf("%q is read as %+v", b.trailers(), got)
+		t.Errorf("%q is read as %+v", b.trailers(common), got)
 	}
 	for _, text := range []string{"", "Left-Out: x", "Left-Out: a/b/c/d Refused x y", "Left-Out: a/b/c/d Programmed 1 y"} {
 		if got := remembered(text); len(got) > 0 {

@@ -25,8 +25,8 @@ func TestANewerPlanCutsTheWritingOfStatuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var text strings.Builder
 		for i := range 600 {
-			fmt.Fprintf(&text, "---\n{apiVersion: configuration.konghq.com/v1, kind: KongConsumer, metadata: {namespace: web, name: c%03d, annotations: "+
-				"{kubernetes.io/ingress.class: kong}}, username: c%03d}\n", i, i)
+			fmt.Fprintf(&text, "---\n{apiVersion: configuration.konghq.com/v1, kind: KongConsumer, metadata: {namespace: web, name: c%03d, "+
+				"annotations: {kubernetes.io/ingress.class: kong}}, username: c%03d}\n", i, i)
 		}
 		m := newMemory()
 		m.apply(t, text.String())

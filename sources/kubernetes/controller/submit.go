@@ -35,8 +35,9 @@ func (e *engine) work(ctx context.Context) {
 			e.fail("the last good configuration cannot be read: "+why(err), err)
 			return
 		}
-		p := planner{options: e.Options, broken: e.broken, base: base, compiler: &e.compiler, whole: &e.whole}
-		made, err := p.plan(e.objects.Read(), e.now())
+		p := e.sources.planner(e.share)
+		p.base, p.compiler, p.whole = base, &e.compiler, &e.whole
+		made, err := p.plan(e.sources.cluster, e.now())
 		e.metrics.translated(began)
 		if err != nil {
 			e.waitFor(err.Error(), false)
@@ -45,6 +46,10 @@ func (e *engine) work(ctx context.Context) {
 			return
 		}
 		e.plan = made
+		if err := e.keepReferred(); err != nil {
+			e.fail("what other sources refer to cannot be kept: "+why(err), err)
+			return
+		}
 		if e.recall() {
 			continue
 		}
@@ -105,9 +110,7 @@ func (e *engine) whyNotServed() string {
 	if digestOf(e.committed) == digestOf(e.submitted) {
 		return ""
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if pin := e.news.pinned[e.remote.source]; pin != nil {
+	if pin := e.sources.pinOf(e.remote.source); pin != nil {
 		return "the source is pinned: " + pin.GetReason()
 	}
 	return "the source was put back to an earlier content; the next change of an object is submitted again"
@@ -118,6 +121,9 @@ func (e *engine) call(ctx context.Context, allow bool, onceMore bool) bool {
 	ctxCall, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	message := e.message()
+	if e.share != common && len(e.plan.content.Entities()) == 0 {
+		return e.takeAway(ctxCall, message)
+	}
 	request := &client.SubmitRequest{Group: e.remote.group, Source: e.remote.source, Message: message, AllowShrink: allow}
 	hash := sha256.New()
 	for _, d := range e.plan.submission() {
@@ -128,11 +134,16 @@ func (e *engine) call(ctx context.Context, allow bool, onceMore bool) bool {
 	fmt.Fprintf(hash, "%s %v %d", message, allow, e.head)
 	request.RequestId = "kubernetes-" + hex.EncodeToString(hash.Sum(nil)[:16])
 	answer, err := e.remote.Submit(ctxCall, request)
-	var refusal *client.Error
-	switch {
-	case err == nil:
+	if err == nil {
 		return e.accepted(answer)
-	case !errors.As(err, &refusal):
+	}
+	return e.refused(ctx, err, onceMore)
+}
+
+// refused looks at why the plan was not taken.
+func (e *engine) refused(ctx context.Context, err error, onceMore bool) bool {
+	var refusal *client.Error
+	if !errors.As(err, &refusal) {
 		e.fail("the translator does not answer: "+why(err), err)
 		return true
 	}
@@ -167,7 +178,7 @@ func (e *engine) invalid(refusal *client.Error) bool {
 			problems = append(problems, wire.Problem(p))
 		}
 	}
-	p := planner{broken: e.broken}
+	p := planner{broken: e.broken, share: e.share}
 	if p.blame(e.plan.set, e.plan.documents, problems, 0, e.now().Add(retryRefused)) {
 		e.log.Warn("the translator refused objects, which are left out", telemetry.Group, e.remote.group, "problem", sentence(problems[0]),
 			"problems", refusal.ProblemCount)
@@ -183,6 +194,7 @@ func (e *engine) accepted(answer *client.SubmitResponse) bool {
 	if pin := answer.GetHeldBack(); pin != nil {
 		return e.heldBack(pin)
 	}
+	e.sources.revisions.see(answer.GetRevision())
 	e.history.add(e.plan.content, e.now())
 	e.lastCall, e.changedAt = e.now(), time.Time{}
 	before := e.head
@@ -190,7 +202,7 @@ func (e *engine) accepted(answer *client.SubmitResponse) bool {
 	if answer.GetRevision().GetNumber() > 0 {
 		e.commit(answer.GetRevision(), e.plan.content, e.sums())
 		if len(e.plan.kept.entities) == 0 {
-			e.drains.remember(e.head, e.plan.result, e.plan.set)
+			e.drains.remember(e.head, e.plan.result, e.sources.meanings.observe(e.plan.set))
 		}
 	}
 	e.waitFor("", false)
@@ -204,6 +216,70 @@ func (e *engine) accepted(answer *client.SubmitResponse) bool {
 		"left_out", len(e.plan.leftOut), "kept", len(e.plan.kept.entities))
 	return true
 }
+
+// takeAway takes away the source of a namespace of which nothing is left, which the guard let pass.
+func (e *engine) takeAway(ctx context.Context, message string) bool {
+	answer, err := e.remote.Translator().DeleteSource(ctx, &translatorv1.DeleteSourceRequest{Group: e.remote.group, Source: e.remote.source,
+		Message: message, AllowShrink: true})
+	if err != nil && !missing(err) {
+		return e.refused(ctx, err, false)
+	}
+	e.retry.Reset()
+	e.sources.revisions.see(answer.GetRevision())
+	e.metrics.submitted("committed")
+	e.lastCall, e.changedAt, e.history = e.now(), time.Time{}, history{}
+	if number := answer.GetRevision().GetNumber(); number > 0 {
+		e.commit(answer.GetRevision(), nil, delivery.Remembered{})
+	}
+	e.submitted, e.committed = nil, nil
+	e.waitFor("", false)
+	e.log.Info("the source of a namespace was taken away", telemetry.Group, e.remote.group, telemetry.Revision, e.head)
+	return true
+}
+
+// keepReferred keeps in the common source what sources of namespaces refer to and nothing brings any more: they are submitted later, and
+// one that is pinned goes on to need it. Of a consumer nothing else is kept, no credential above all.
+func (e *engine) keepReferred() error {
+	e.referred = 0
+	if !e.sources.byNamespace() || e.share != common {
+		return nil
+	}
+	lost := map[string]content.Entity{}
+	for _, one := range e.committed.Entities() {
+		if _, there := e.plan.content.Get(one.Key); !there && referable[one.Kind] {
+			lost[one.ID] = one
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	wanted := map[content.Key]bool{}
+	for share, other := range e.sources.engines {
+		if share == common {
+			continue
+		}
+		for _, one := range other.committed.Entities() {
+			for _, id := range one.Read().Refs {
+				if need, ok := lost[id]; ok {
+					wanted[need.Key] = true
+				}
+			}
+		}
+	}
+	e.referred = len(wanted)
+	return e.plan.keep(func(drop func(content.Key) bool) []content.Entity {
+		var list []content.Entity
+		for _, one := range e.committed.Entities() {
+			if wanted[one.Key] && !drop(one.Key) {
+				list = append(list, one)
+			}
+		}
+		return list
+	})
+}
+
+// referable are the kinds of the common source that entities of namespaces refer to.
+var referable = map[string]bool{"consumers": true, "consumer_groups": true, "certificates": true, "ca_certificates": true}
 
 // sums are those of the plan, with what is kept.
 func (e *engine) sums() delivery.Remembered {
@@ -251,7 +327,7 @@ func (e *engine) message() string {
 		}
 		text = "kubernetes: " + changes(before, e.plan.forms)
 	}
-	text += e.broken.trailers()
+	text += e.broken.trailers(e.share)
 	if len(text) > maxMessage {
 		text = text[:strings.LastIndexByte(text[:maxMessage], '\n')]
 	}

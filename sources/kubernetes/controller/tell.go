@@ -1,40 +1,10 @@
 package controller
 
 import (
-	"context"
-
 	"github.com/silverback-gateway/silverback/client"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/delivery"
 )
-
-// tell gives what is known to whoever writes statuses.
-func (e *engine) tell(ctx context.Context) {
-	if e.plan == nil {
-		return
-	}
-	e.metrics.leftOut(len(e.plan.leftOut))
-	e.mu.Lock()
-	e.shown = e.waits
-	for _, n := range e.notices {
-		e.shown = n.Message
-	}
-	e.mu.Unlock()
-	if e.sink == nil {
-		return
-	}
-	e.sink.Apply(ctx, refreshed(e.plan.set, e.objects.Read().set), delivery.Assess(delivery.Input{
-		Set: e.plan.set, Forms: e.plan.forms, Problems: e.plan.problems, LeftOut: e.plan.leftOut, Contents: e.contents, Head: e.head,
-		Rollout: rolloutOf(e.rollout), Waits: e.waits, Held: e.held, Notices: e.notices,
-	}))
-}
-
-// warning is why the present objects are not served, as far as it is known. It may be called at any time.
-func (e *engine) warning() string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.shown
-}
 
 var rolloutStates = map[distributorv1.Rollout_State]delivery.RolloutState{
 	distributorv1.Rollout_STATE_WAITING: delivery.Waiting, distributorv1.Rollout_STATE_PROGRESSING: delivery.Progressing,

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
@@ -64,29 +65,55 @@ type Input struct {
 	Notices []Notice
 }
 
-// Assess says how far every object of the set has come.
-func Assess(in Input) View {
-	view := View{Objects: make(map[object.Ref]State, in.Set.Len()), Problems: in.Problems, Notices: in.Notices}
+// Assess says how far every object of the set has come, of which one source holds everything.
+func Assess(in Input) View { return Combine(in.Set, in.Problems, in.LeftOut, in.Notices, in) }
+
+// Combine says how far every object of a set has come, of which several sources hold parts. Of an object that several hold it is what the
+// one says that is behind.
+func Combine(set *object.Set, problems []object.Problem, left map[object.Ref]LeftOut, notices []Notice, sources ...Input) View {
+	view := View{Objects: make(map[object.Ref]State, set.Len()), Problems: problems, Notices: notices}
+	for _, in := range sources {
+		for ref, keys := range in.Forms.Keys {
+			if len(keys) == 0 || !set.Has(ref) {
+				continue
+			}
+			state := in.state(ref)
+			if other, known := view.Objects[ref]; !known || behind(state, other) {
+				view.Objects[ref] = state
+			}
+		}
+	}
 	why := map[object.Ref][]string{}
-	for _, p := range in.Problems {
+	for _, p := range problems {
 		for _, ref := range p.Objects {
 			why[ref] = append(why[ref], p.Message)
 		}
 	}
-	for _, obj := range in.Set.All() {
+	for _, obj := range set.All() {
 		ref := object.RefOf(obj)
-		view.Objects[ref] = in.state(ref, why[ref])
+		if _, known := view.Objects[ref]; !known {
+			view.Objects[ref] = State{Phase: Untranslated, Reason: strings.Join(why[ref], "; ")}
+		}
+	}
+	for ref, out := range left {
+		if set.Has(ref) {
+			view.Objects[ref] = State{Phase: out.Phase, Revision: out.Revision, Reason: out.Reason, LastGood: out.LastGood}
+		}
 	}
 	return view
 }
 
-func (in Input) state(ref object.Ref, problems []string) State {
-	if left, ok := in.LeftOut[ref]; ok {
-		return State{Phase: left.Phase, Revision: left.Revision, Reason: left.Reason, LastGood: left.LastGood}
-	}
-	if len(in.Forms.Keys[ref]) == 0 {
-		return State{Phase: Untranslated, Reason: strings.Join(problems, "; ")}
-	}
+// progress orders phases, from what is far to what is not.
+var progress = []Phase{Refused, RolledBack, Held, Pending, Rolling, Programmed}
+
+// behind says whether a part of an object is behind another one.
+func behind(a, b State) bool {
+	at, than := slices.Index(progress, a.Phase), slices.Index(progress, b.Phase)
+	return at < than || at == than && a.Serving < b.Serving
+}
+
+// state is that of an object that has a form.
+func (in Input) state(ref object.Ref) State {
 	r := in.Rollout
 	state := in.delivered(ref, r)
 	if state.Phase != Programmed && state.Phase != Rolling {

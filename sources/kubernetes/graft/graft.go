@@ -30,6 +30,8 @@ type Contents struct {
 	// Current is a content whose targets are newer than those of Base, such as that of all objects, the broken ones included. Upstreams
 	// that it has get the targets that they have there. It may be nil.
 	Current *content.Content
+	// Beside is what another source holds: its entities are there for those that need them. It may be nil.
+	Beside *content.Content
 }
 
 // Objects are the entities of Base that came from one of the objects, by their tags, and that New lost, with what they need: the service of
@@ -140,12 +142,13 @@ func (g *graph) mayKeep(key content.Key) bool {
 	return (g.wanted[key] || !apart[key.Kind]) && (g.drop == nil || !g.drop(key))
 }
 
-// inNew says whether New has an entity with an id.
+// inNew says whether New, or what is beside it, has an entity with an id.
 func (g *graph) inNew(id string) bool {
 	return slices.ContainsFunc([]string{"services", "routes", "consumers", "consumer_groups", "certificates", "ca_certificates", "upstreams"},
 		func(kind string) bool {
 			_, ok := g.New.Get(content.Key{Kind: kind, ID: id})
-			return ok
+			_, beside := g.Beside.Get(content.Key{Kind: kind, ID: id})
+			return ok || beside
 		})
 }
 
