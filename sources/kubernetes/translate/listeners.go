@@ -324,7 +324,6 @@ func conflicts(g *Gateway) {
 		if !set.Refused.OK() {
 			continue
 		}
-		conflictsAmong(set.Listeners)
 		for _, l := range set.Listeners {
 			for _, other := range before {
 				if !other.Conflicted || other.Owner == object.Object(g.Gateway) {
@@ -332,6 +331,8 @@ func conflicts(g *Gateway) {
 				}
 			}
 		}
+		// What gave way costs its siblings nothing.
+		conflictsAmong(slices.DeleteFunc(slices.Clone(set.Listeners), func(l *Listener) bool { return l.Conflicted }))
 		before = slices.Concat(before, set.Listeners)
 	}
 }

@@ -185,3 +185,48 @@ spec: {parentRefs: [{kind: ListenerSet, name: more}]}
 		t.Errorf("parents: %+v", parents)
 	}
 }
+
+// TestAListenerThatGivesWayCostsItsSiblingsNothing has a set whose TCP listener gives way to the Gateway, and one whose listeners conflict
+// with each other.
+func TestAListenerThatGivesWayCostsItsSiblingsNothing(t *testing.T) {
+	set := objects(t, `
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: ours}
+spec: {controllerName: example.com/ours}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: infra}
+spec:
+  gatewayClassName: ours
+  allowedListeners: {namespaces: {from: Same}}
+  listeners: [{name: g, port: 80, protocol: HTTP, hostname: g.example.com}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: gives-way, namespace: infra}
+spec:
+  parentRef: {name: edge}
+  listeners: [{name: a, port: 80, protocol: HTTP, hostname: a.example.com}, {name: b, port: 80, protocol: TCP}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: itself, namespace: infra}
+spec:
+  parentRef: {name: edge}
+  listeners: [{name: c, port: 90, protocol: HTTP}, {name: d, port: 90, protocol: TCP}, {name: e, port: 91, protocol: HTTP}]
+`)
+	want := map[string]bool{"g": true, "a": true, "b": false, "c": false, "d": false, "e": true}
+	for _, g := range translate.Attach(set, translate.Options{GatewayController: "example.com/ours", Attach: true}).Gateways() {
+		for _, l := range g.All() {
+			if l.Refused.OK() != want[string(l.Name)] {
+				t.Errorf("%s: %+v", l.Name, l.Refused)
+			}
+			delete(want, string(l.Name))
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("without a verdict: %v", want)
+	}
+}
