@@ -2,10 +2,13 @@ package translate
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
+	"github.com/silverback-gateway/silverback/kong/entity"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/declarative"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/kongcrd"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
@@ -19,15 +22,18 @@ type customEntity struct {
 	foreign string // what it refers to, by which entities of one object are ordered
 }
 
-// ownKinds are kinds that have objects of their own.
-var ownKinds = []string{"services", "routes", "upstreams", "targets", "consumers", "consumer_groups", "plugins"}
+// ownKinds are kinds that have objects of their own. Entities of another object would stand in the place of what is made of those.
+var ownKinds = []string{"services", "routes", "upstreams", "targets", "consumers", "consumer_groups", "consumer_group_consumers", "plugins",
+	"certificates", "ca_certificates", "snis", "vaults"}
+
+// knownKinds are the kinds that the translator takes. One of another would have it refuse the whole configuration.
+var knownKinds = sync.OnceValue(entity.NewTable)
 
 // foreignFields are the fields of kinds that come with Kong which refer to another entity. A controller that can ask a gateway for a
 // schema passes more in the options.
 var foreignFields = map[string]map[string]string{
 	"degraphql_routes":                      {"service": "services"},
 	"graphql_ratelimiting_cost_decorations": {"service": "services"},
-	"graphql_ratelimiting_cost_decoration":  {"service": "services"},
 }
 
 // readCustomEntities makes the custom entities of our class: one for everything that the plugin is attached to which an entity belongs to.
@@ -46,6 +52,9 @@ func (t *translation) readCustomEntities() {
 			t.problem(object.ReasonUnsupported, "custom entities are not enabled", source)
 		case slices.Contains(ownKinds, source.Spec.Type):
 			t.problem(object.ReasonUnsupported, source.Spec.Type+" have objects of their own", source)
+		case knownKinds().Kind(source.Spec.Type) == nil:
+			t.problem(object.ReasonUnsupported, fmt.Sprintf("no gateway takes entities of the type %q; type is the plural of a kind, such as "+
+				"degraphql_routes", source.Spec.Type), source)
 		default:
 			t.readCustomEntity(source, attached)
 		}
