@@ -103,6 +103,7 @@ func New(c Config, d Deps) (*Controller, error) {
 			services.Close()
 			return nil, err
 		}
+		written.versions = made.watcher.Versions
 		sink = written
 		if err := m.Add(leading(written.Run)); err != nil {
 			services.Close()

@@ -25,10 +25,11 @@ const maxUnsaid = 10000
 
 // statuses writes what is known of each object into its status, the newest first: what was told meanwhile is skipped.
 type statuses struct {
-	writer  *status.Writer
-	options status.Options
-	log     *slog.Logger
-	bell    chan struct{} // capacity 1: something was told
+	writer   *status.Writer
+	options  status.Options
+	versions func() []string // of the Gateway API's definitions; nil when they are not known
+	log      *slog.Logger
+	bell     chan struct{} // capacity 1: something was told
 
 	mu   sync.Mutex
 	next *tale
@@ -71,6 +72,9 @@ func (s *statuses) Run(ctx context.Context) error {
 		now := s.next
 		s.mu.Unlock()
 		s.options.Now = time.Now()
+		if s.versions != nil {
+			s.options.BundleVersions = s.versions()
+		}
 		work := status.Plan(now.set, now.view, s.options)
 		work.Events = append(unsaid[:len(unsaid):len(unsaid)], work.Events...)
 		outcome, cut, err := s.write(ctx, work)

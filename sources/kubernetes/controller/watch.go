@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,6 +26,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/gateway-api/pkg/consts"
 
 	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
@@ -147,6 +149,9 @@ func slim(obj meta.Object) {
 	}
 }
 
+// definitionPath is where an API server has the definition that says of which version those of the Gateway API are.
+const definitionPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gatewayclasses.gateway.networking.k8s.io"
+
 // watcher follows every kind that the API server has and the translation reads.
 type watcher struct {
 	*store
@@ -157,7 +162,8 @@ type watcher struct {
 	mu      sync.Mutex
 	known   bool // it is known which kinds there are
 	watched map[schema.GroupKind]toolscache.ResourceEventHandlerRegistration
-	problem error // of the last discovery
+	problem error  // of the last discovery
+	bundle  string // version of the Gateway API's definitions; empty is unknown
 }
 
 func newWatcher(c cache.Cache, d discovery.DiscoveryInterface, log *slog.Logger) *watcher {
@@ -195,10 +201,42 @@ func (w *watcher) Run(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			w.log.Warn("the kinds of the API server are not known", telemetry.Err, err)
 		}
+		w.readVersion(ctx)
 		if err := backoff.Sleep(ctx, backoff.Jitter(pause, 0.2)); err != nil {
 			return err
 		}
 	}
+}
+
+// readVersion asks of which version the definitions of the Gateway API are. Without an answer what was known counts.
+func (w *watcher) readVersion(ctx context.Context) {
+	client := w.discovery.RESTClient()
+	if client == nil {
+		return
+	}
+	text, err := client.Get().AbsPath(definitionPath).Do(ctx).Raw()
+	var definition meta.PartialObjectMetadata
+	if err != nil || json.Unmarshal(text, &definition) != nil {
+		return // there are none, or the account may not read them: nothing is said about them
+	}
+	version := definition.Annotations[consts.BundleVersionAnnotation]
+	w.mu.Lock()
+	changed := w.bundle != version
+	w.bundle = version
+	w.mu.Unlock()
+	if changed {
+		w.ring() // the status of GatewayClasses says it
+	}
+}
+
+// Versions are those of the Gateway API's definitions, as far as they are known.
+func (w *watcher) Versions() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.bundle == "" {
+		return nil
+	}
+	return []string{w.bundle}
 }
 
 // discover watches the kinds that were not there before. A kind that goes stays watched: its objects go by events of their own.

@@ -79,6 +79,8 @@ func TestTheRolesAreWhatTheCodeDoes(t *testing.T) {
 			wants[role] = append(wants[role], verb+" events.k8s.io/events")
 		}
 	}
+	wants["silverback-kubernetes-read-cluster"] = append(wants["silverback-kubernetes-read-cluster"],
+		"get apiextensions.k8s.io/customresourcedefinitions")
 	has := allowed(t)
 	for role, want := range wants {
 		for _, right := range want {
