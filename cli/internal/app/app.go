@@ -149,7 +149,7 @@ func (a *App) AddFlags(flags *pflag.FlagSet) {
 func (a *App) FlagsFromEnv(cmd *cobra.Command) error {
 	var problems []error
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
-		if flag.Changed {
+		if flag.Changed || len(flag.Annotations[notFromEnv]) > 0 {
 			return
 		}
 		if value, ok := a.LookupEnv(envName(flag.Name)); ok {
@@ -159,6 +159,14 @@ func (a *App) FlagsFromEnv(cmd *cobra.Command) error {
 		}
 	})
 	return errors.Join(problems...)
+}
+
+// notFromEnv marks flags without an environment variable.
+const notFromEnv = "silverback_not_from_env"
+
+// NotFromEnv leaves a flag without its environment variable, which is another flag's of the same name.
+func NotFromEnv(flag *pflag.Flag) {
+	flag.Annotations = map[string][]string{notFromEnv: {"true"}}
 }
 
 func envName(flag string) string {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/backup"
 	"github.com/silverback-gateway/silverback/cli/internal/certs"
 	"github.com/silverback-gateway/silverback/cli/internal/export"
 	"github.com/silverback-gateway/silverback/cli/internal/imports"
@@ -113,7 +114,7 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 	addTo(root, "change",
 		certs.Command(a), resource.DrainNode(a), resource.UndrainNode(a), resource.QuarantineNode(a), resource.ReleaseNode(a), rollout.Freeze(a),
 		rollout.Unfreeze(a),
-		resource.Recover(a),
+		backup.Command(a, version), resource.Recover(a),
 		parent("target", "Take targets of upstreams out of the gateways of a group", resource.DrainTarget(a), resource.UndrainTarget(a),
 			resource.ListTargets(a)),
 		parent("revoke", "Revoke the certificates of a node or a user", resource.RevokeNode(a), resource.RevokeUser(a)),
