@@ -37,7 +37,7 @@ type ServerConfig struct {
 
 // AddFlags adds the flags of the listener.
 func (c *ServerConfig) AddFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&c.Listen, "webhook-listen", "127.0.0.1:7446", "where API servers ask for reviews, at https://HOST:PORT"+Path)
+	flags.StringVar(&c.Listen, "webhook-listen", "127.0.0.1:7462", "where API servers ask for reviews, at https://HOST:PORT"+Path)
 	flags.StringVar(&c.CertFile, "webhook-cert-file", "", "PEM file of the certificate of --webhook-listen; it is read again when it changes")
 	flags.StringVar(&c.KeyFile, "webhook-key-file", "", "PEM file of its key")
 	flags.StringVar(&c.ClientCAFile, "webhook-client-ca-file", "", "PEM file of the authority that signed the certificate that API servers "+

@@ -24,7 +24,7 @@ func load(args []string, lookupEnv func(string) (string, bool), out io.Writer) (
 	var s settings
 	set := conf.New("silverback-kubernetes run", "Watches a Kubernetes cluster and submits what its objects mean to Kong.")
 	s.controller.AddFlags(set.Flags)
-	s.http.AddFlags(set.Flags, "127.0.0.1:7454", "/metrics, /healthz and /readyz")
+	s.http.AddFlags(set.Flags, "127.0.0.1:7461", "/metrics, /healthz and /readyz")
 	s.log.AddFlags(set.Flags)
 	set.Check(func() error { return s.controller.Check() })
 	set.Check(s.http.Check)

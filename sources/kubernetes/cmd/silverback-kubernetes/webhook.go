@@ -45,7 +45,7 @@ func loadWebhook(args []string, lookupEnv func(string) (string, bool), out io.Wr
 			set.Flags.AddFlag(f)
 		}
 	})
-	s.http.AddFlags(set.Flags, "127.0.0.1:7457", "/metrics, /healthz and /readyz")
+	s.http.AddFlags(set.Flags, "127.0.0.1:7463", "/metrics, /healthz and /readyz")
 	s.log.AddFlags(set.Flags)
 	set.Check(func() error { return s.controller.Check() })
 	set.Check(func() error { return s.webhook.Check() })

@@ -25,10 +25,8 @@ const (
 	stopTime = 20 * time.Second
 	askEvery = 100 * time.Millisecond
 
-	// Beside the ports of silverback-lab.
-	apiServer      = "127.0.0.1:7490"
-	controllerHTTP = "127.0.0.1:7491"
-	host           = "127.0.0.1"
+	apiServer = "127.0.0.1:7490" // beside the ports of silverback-lab and the controller
+	host      = "127.0.0.1"
 )
 
 // Group is the group that the gateways belong to.
@@ -198,8 +196,7 @@ func (s *Stand) startLab(ctx context.Context) (err error) {
 // StartController starts the controller, which must not run.
 func (s *Stand) StartController() (err error) {
 	s.Controller, err = s.start("controller", "silverback-kubernetes", append([]string{"run", "--kubeconfig", s.Kubeconfig(), "--group", Group,
-		"--leader-election=false", "--http-listen", controllerHTTP},
-		s.config.Flags...)...)
+		"--leader-election=false"}, s.config.Flags...)...)
 	return err
 }
 
