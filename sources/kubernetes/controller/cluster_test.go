@@ -35,8 +35,8 @@ type realCluster struct {
 	rest   *rest.Config
 }
 
-// start runs a controller and starts it again when it ends, as a kubelet does: one that loses its Lease ends.
-func (c *realCluster) start() (stop func(), ready func() error) {
+// start runs a controller, with changed settings, and starts it again when it ends, as a kubelet does: one that loses its Lease ends.
+func (c *realCluster) start(change ...func(*Config)) (stop func(), ready func() error) {
 	c.Helper()
 	config := Config{
 		Group: lab.Group, Source: "kubernetes", Debounce: 50 * time.Millisecond, DebounceMax: time.Second, EndpointWindow: time.Second,
@@ -45,6 +45,9 @@ func (c *realCluster) start() (stop func(), ready func() error) {
 		Distributor: c.lab.Distributor(), TLS: rpc.ClientTLS{},
 	}
 	config.IngressClass, config.GatewayController, config.Attach, config.RemovableTargets = "kong", "example.com/controller", true, true
+	for _, do := range change {
+		do(&config)
+	}
 	var mu sync.Mutex
 	var running *Controller
 	stop = c.background(func(ctx context.Context) error {

@@ -263,8 +263,14 @@ func (w *world) newest() *client.Revision {
 // served is what the source holds in the newest revision.
 func (w *world) served() string {
 	w.Helper()
+	return w.heldBy(0)
+}
+
+// heldBy is what the source holds in a revision; 0 is the newest.
+func (w *world) heldBy(revision int64) string {
+	w.Helper()
 	f := &remote{Client: w.client, group: lab.Group, source: "kubernetes"}
-	held, err := f.content(w.Context(), 0)
+	held, err := f.content(w.Context(), revision)
 	if err != nil {
 		w.Fatal(err)
 	}

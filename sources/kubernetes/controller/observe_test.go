@@ -4,17 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	authentication "k8s.io/api/authentication/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
 	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/controller"
@@ -22,38 +18,11 @@ import (
 	"github.com/silverback-gateway/silverback/sources/kubernetes/testkit/apiserver"
 )
 
-// asWebhook is how the account of the webhook reaches the API server: with the rights that deploy/k8s gives it.
-func asWebhook(t *testing.T, s *apiserver.Server) *rest.Config {
-	t.Helper()
-	manifests := "apiVersion: v1\nkind: Namespace\nmetadata: {name: silverback}\n"
-	for _, file := range []string{"clusterrole.yaml", "webhook/serviceaccount.yaml", "webhook/clusterrolebinding.yaml"} {
-		text, err := os.ReadFile(filepath.Join("..", "..", "..", "deploy", "k8s", "kubernetes-source", file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		manifests += "---\n" + string(text)
-	}
-	if err := apiserver.Apply(t.Context(), s.Config(), []byte(manifests)); err != nil {
-		t.Fatal(err)
-	}
-	admin, err := kubernetes.NewForConfig(s.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := admin.CoreV1().ServiceAccounts("silverback").CreateToken(t.Context(), "silverback-kubernetes-webhook",
-		&authentication.TokenRequest{}, meta.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := rest.AnonymousClientConfig(s.Config())
-	c.BearerToken = token.Status.Token
-	return c
-}
-
 // TestAnObserverReadsWithTheRightsOfTheWebhook watches every kind with the account of deploy/k8s, and sees what comes and goes.
 func TestAnObserverReadsWithTheRightsOfTheWebhook(t *testing.T) {
 	s := apiserver.New(t)
-	config := asWebhook(t, s)
+	config := s.AsAccount(t, "silverback-kubernetes-webhook", "clusterrole.yaml", "webhook/serviceaccount.yaml",
+		"webhook/clusterrolebinding.yaml")
 	o, err := controller.NewObserver(controller.Config{}, controller.Deps{Log: slog.New(slog.DiscardHandler), REST: config})
 	if err != nil {
 		t.Fatal(err)

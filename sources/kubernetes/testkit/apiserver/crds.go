@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -134,7 +135,12 @@ func Parse(manifests []byte) ([]*unstructured.Unstructured, error) {
 
 // Apply creates the objects of manifests, or changes those that are there, by server-side apply, in their order.
 func Apply(ctx context.Context, c *rest.Config, manifests []byte) error {
-	return each(c, manifests, func(resource dynamic.ResourceInterface, o *unstructured.Unstructured) error {
+	return ApplyIn(ctx, c, metav1.NamespaceDefault, manifests)
+}
+
+// ApplyIn is Apply for manifests of which those that name no namespace belong into one.
+func ApplyIn(ctx context.Context, c *rest.Config, namespace string, manifests []byte) error {
+	return each(c, namespace, manifests, func(resource dynamic.ResourceInterface, o *unstructured.Unstructured) error {
 		_, err := resource.Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
 		return err
 	})
@@ -142,12 +148,12 @@ func Apply(ctx context.Context, c *rest.Config, manifests []byte) error {
 
 // Delete deletes the objects of manifests, in their order.
 func Delete(ctx context.Context, c *rest.Config, manifests []byte) error {
-	return each(c, manifests, func(resource dynamic.ResourceInterface, o *unstructured.Unstructured) error {
+	return each(c, metav1.NamespaceDefault, manifests, func(resource dynamic.ResourceInterface, o *unstructured.Unstructured) error {
 		return resource.Delete(ctx, o.GetName(), metav1.DeleteOptions{})
 	})
 }
 
-func each(c *rest.Config, manifests []byte, do func(dynamic.ResourceInterface, *unstructured.Unstructured) error) error {
+func each(c *rest.Config, namespace string, manifests []byte, do func(dynamic.ResourceInterface, *unstructured.Unstructured) error) error {
 	all, err := Parse(manifests)
 	if err != nil {
 		return err
@@ -169,11 +175,7 @@ func each(c *rest.Config, manifests []byte, do func(dynamic.ResourceInterface, *
 		}
 		var resource dynamic.ResourceInterface = client.Resource(mapping.Resource)
 		if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-			namespace := o.GetNamespace()
-			if namespace == "" {
-				namespace = metav1.NamespaceDefault
-			}
-			resource = client.Resource(mapping.Resource).Namespace(namespace)
+			resource = client.Resource(mapping.Resource).Namespace(cmp.Or(o.GetNamespace(), namespace))
 		}
 		if err := do(resource, o); err != nil {
 			return fmt.Errorf("%s %s/%s: %w", kind.Kind, o.GetNamespace(), o.GetName(), err)

@@ -89,9 +89,9 @@ func InstallAll(ctx context.Context, c *rest.Config, channel string) error {
 	return Install(ctx, c, gatewayAPI, kong)
 }
 
-// StartInRepository starts a server from the repository's binaries, with all definitions of the standard channel. A package with many tests
-// starts one in its TestMain.
-func StartInRepository(ctx context.Context, dir string) (*Server, error) {
+// StartInRepository starts a server from the repository's binaries, with all definitions of the standard channel, and with further flags of
+// kube-apiserver. A package with many tests starts one in its TestMain.
+func StartInRepository(ctx context.Context, dir string, flags ...string) (*Server, error) {
 	etcd, err := Binary(ctx, "etcd")
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func StartInRepository(ctx context.Context, dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := Start(ctx, Config{Etcd: etcd, APIServer: api, Dir: dir})
+	s, err := Start(ctx, Config{Etcd: etcd, APIServer: api, Dir: dir, Flags: flags})
 	if err != nil {
 		return nil, err
 	}
@@ -112,9 +112,9 @@ func StartInRepository(ctx context.Context, dir string) (*Server, error) {
 }
 
 // New is StartInRepository for one test, which it ends with.
-func New(tb testing.TB) *Server {
+func New(tb testing.TB, flags ...string) *Server {
 	tb.Helper()
-	s, err := StartInRepository(tb.Context(), tb.TempDir())
+	s, err := StartInRepository(tb.Context(), tb.TempDir(), flags...)
 	if err != nil {
 		tb.Fatal(err)
 	}
