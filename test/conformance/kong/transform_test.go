@@ -161,21 +161,21 @@ func TestResponseTransformerChangesHeadersOfEveryAnswer(t *testing.T) {
 func TestRedirectSendsAwayWithOrWithoutThePath(t *testing.T) {
 	each(t, func(t *testing.T, k *target) {
 		k.transformed(t, listening(t),
-			transforming("plain", "redirect", `{"location":"/as/it is"}`),
+			transforming("plain", "redirect", `{"location":"https://to.test/as/it is"}`),
 			transforming("status", "redirect", `{"location":"https://to.test/x?a=1","status_code":308}`),
 			transforming("keep", "redirect", `{"location":"https://TO.test:443/ignored?b=2","keep_incoming_path":true,"status_code":302}`),
 			transforming("port", "redirect", `{"location":"http://to.test:8080","keep_incoming_path":true}`),
-			transforming("relative", "redirect", `{"location":"/","keep_incoming_path":true}`),
+			transforming("broken", "redirect", `{"location":"http://to.test:99999/","keep_incoming_path":true}`),
 		)
 		for path, want := range map[string]struct {
 			code     int
 			location string
 		}{
-			"/plain/x?a=1":    {301, "/as/it is"},
+			"/plain/x?a=1":    {301, "https://to.test/as/it is"},
 			"/status":         {308, "https://to.test/x?a=1"},
 			"/keep/./x?c=3&d": {302, "https://to.test/keep/x?c=3&d"},
 			"/port":           {301, "http://to.test:8080/port"},
-			"/relative/x":     {500, ""},
+			"/broken/x":       {500, ""},
 		} {
 			if got := get(t, k.proxy+path); got.code != want.code || got.header.Get("Location") != want.location {
 				t.Errorf("%s: %s, to %q, want %d to %q", path, got, got.header.Get("Location"), want.code, want.location)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/request"
@@ -11,8 +12,8 @@ import (
 )
 
 var (
-	errRelativePath     = errors.New("path must start with /")
-	errRelativeLocation = errors.New("the location is no URL with a scheme and a host")
+	errRelativePath = errors.New("path must start with /")
+	errLocation     = errors.New("the location is no URL with a scheme, a host and a port that there is")
 )
 
 // redirect answers with a Location: the configured one, or that one with the path and the query of the request.
@@ -42,7 +43,12 @@ func redirect(config map[string]any) func(http.ResponseWriter, *http.Request, *t
 func withPathOf(location string, a request.Request) (string, error) {
 	u, err := url.Parse(location)
 	if err != nil || u.Scheme == "" || u.Host == "" {
-		return "", errRelativeLocation
+		return "", errLocation
+	}
+	if port := u.Port(); port != "" {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return "", errLocation
+		}
 	}
 	u.Host = strings.ToLower(u.Host)
 	if usual := map[string]string{"http": "80", "https": "443"}[u.Scheme]; usual != "" && u.Port() == usual {
