@@ -77,8 +77,8 @@ type fragment struct {
 	Pin      json.RawMessage `json:"pin"`
 }
 
-// Check reads a backup and says what it holds. An error means that it is not complete, or not as it was written. A chunk that is not what its
-// name says, or content that a revision names and that is not there, is in Contents.Broken. It needs no etcd.
+// Check reads a backup and says what it holds. An error means that it is not complete, or not as it was written. A chunk that is not what
+// its name says, or content that a revision names and that is not there, is in Contents.Broken. It needs no etcd.
 func (a Archive) Check() (Contents, error) {
 	c := &checking{groups: map[string]*Group{}, chunks: map[string]bool{}, manifests: map[string]bool{}, fragments: map[string]int{},
 		pieces: map[string]int{}, chunksNamed: map[string]string{}, manifestsNamed: map[string]string{}, fragmentsNamed: map[string]string{}}

@@ -1,6 +1,6 @@
-// Package backup copies a ledger out of etcd into a file, and reads such files. A file is written in one pass and read in one pass, with the memory of
-// its longest record. It knows which keys are alive only with a process, and which are named by their content, and nothing else of the
-// services' records: what it does not know it copies.
+// Package backup copies a ledger out of etcd into a file, and reads such files. A file is written in one pass and read in one pass, with
+// the memory of its longest record. It knows which keys are alive only with a process, and which are named by their content, and nothing
+// else of the services' records: what it does not know it copies.
 //
 // A file is a line with the version, and frames: a manifest, the records and objects in the order of their keys, and an end.
 //

@@ -54,8 +54,8 @@ func Take(ctx context.Context, o Order, to io.Writer) (Taken, error) {
 	if err != nil {
 		return Taken{}, fmt.Errorf("read etcd: %w", err)
 	}
-	t := Taken{Manifest: Manifest{Time: o.Now.UTC(), Silverback: o.Silverback, Cluster: first.Header.ClusterId, Revision: first.Header.Revision,
-		Prefix: o.Prefix}}
+	t := Taken{Manifest: Manifest{Time: o.Now.UTC(), Silverback: o.Silverback, Cluster: first.Header.ClusterId,
+		Revision: first.Header.Revision, Prefix: o.Prefix}}
 	if t.Manifest.Epoch, err = epochOf(first.Kvs); err != nil {
 		return t, err
 	}

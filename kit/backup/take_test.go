@@ -78,8 +78,9 @@ func revise(t *testing.T, kv clientv3.KV, number int, s *snapshot.Snapshot) {
 	fragment := fleet.DigestOf([]byte(s.Digest()))
 	put(t, kv, "content/fragments/"+fragment.Hex(), "1")
 	put(t, kv, "content/fragments/"+fragment.Hex()+"/0000", "piece of "+string(s.Digest()))
-	text, err := json.Marshal(map[string]any{"group": "default", "number": number, "digest": s.Digest(), "entities": map[string]int{"routes": 1},
-		"sources": []any{map[string]any{"name": "shop", "fragment": fragment, "entities": 1}}, "create_time": manifest.Time})
+	text, err := json.Marshal(map[string]any{"group": "default", "number": number, "digest": s.Digest(),
+		"entities": map[string]int{"routes": 1}, "sources": []any{map[string]any{"name": "shop", "fragment": fragment, "entities": 1}},
+		"create_time": manifest.Time})
 	must(t, err)
 	put(t, kv, fmt.Sprintf("desired/revisions/default/%016x", number), string(text))
 	put(t, kv, "desired/heads/default", string(text))

@@ -28,8 +28,8 @@ type Walked struct {
 	Bases    []Base
 }
 
-// Walk reads a backup, and calls each for every record and every object. Objects of bases come last, in no order of their keys. It returns no
-// error only when the backup is complete: until then what each got may be half of it.
+// Walk reads a backup, and calls each for every record and every object. Objects of bases come last, in no order of their keys. It returns
+// no error only when the backup is complete: until then what each got may be half of it.
 func (a Archive) Walk(each func(Entry) error) (Walked, error) {
 	missing := map[string][sha256.Size]byte{}
 	newest, err := a.read(a.Path, func(e Entry) error {

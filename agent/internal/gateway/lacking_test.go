@@ -30,7 +30,8 @@ func TestTheEntitiesOfAKindThatTheGatewayLacksAreNamed(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	want := []verdict.Problem{
-		{Kind: "consumer_group", Name: "gold", ID: "1", Message: schema.UnknownKind}, {Kind: "consumer_group", Name: "iron", ID: "2", Message: schema.UnknownKind},
+		{Kind: "consumer_group", Name: "gold", ID: "1", Message: schema.UnknownKind},
+		{Kind: "consumer_group", Name: "iron", ID: "2", Message: schema.UnknownKind},
 	}
 	if diff := cmp.Diff(want, refusal.Problems); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)

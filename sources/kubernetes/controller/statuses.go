@@ -116,7 +116,7 @@ func (s *statuses) write(ctx context.Context, work status.Work) (outcome status.
 		}
 	})
 	outcome, err = s.writer.Write(writing, work)
-	cut = context.Cause(writing) == errNewer
+	cut = errors.Is(context.Cause(writing), errNewer)
 	cancel(nil)
 	watching.Wait()
 	return outcome, cut, err

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -64,7 +65,9 @@ func TestANewerPlanCutsTheWritingOfStatuses(t *testing.T) {
 		s.Apply(ctx, set, view("c599"))
 		<-time.After(10 * time.Second)
 		cancel()
-		<-ended
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("it ended with %v", err)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		if when, written := at["c599"]; !written || when.Before(told) || len(at) < 10 {

@@ -64,7 +64,8 @@ func TestTheNodesOfALabelWaveComeFirst(t *testing.T) {
 		if tt.tried {
 			before = rolled("1", 2, "halted", "")
 		}
-		l := replayed(tx{before}, tx{rolled("2", 2, "progressing", `,"wave":1`+waves+tt.begun)}, tx{rolled("2", 2, "progressing", `,"wave":2`+waves)})
+		l := replayed(tx{before}, tx{rolled("2", 2, "progressing", `,"wave":1`+waves+tt.begun)},
+			tx{rolled("2", 2, "progressing", `,"wave":2`+waves)})
 		if got := l.FirstWaves([]check.Event{tt.view}, labels); (len(got) > 0) != tt.broken {
 			t.Errorf("%s: %v", tt.name, got)
 		}
@@ -97,8 +98,9 @@ func TestDrainedTargetsAreThoseThatWereAskedFor(t *testing.T) {
 		{name: "nothing", broken: "[]"},
 		{name: "a drain", writes: []tx{kept("1", "", act("x", "1"))}, acks: []check.Ack{drain("1", "x", false, one)}, broken: "[]"},
 		{name: "a drain of two owners, and one lets it in", writes: []tx{kept("1", "", act("x", "1")),
-			kept("2", `"1",`, act("x", "1"), act("y", "1")), kept("3", `"1","2",`, act("y", "1"))}, acks: []check.Ack{drain("1", "x", false, one), drain("2", "y", false, one),
-			{ID: "3", Verb: "undrain", Owner: "x", In: []check.TargetName{one, two}}}, broken: "[]"},
+			kept("2", `"1",`, act("x", "1"), act("y", "1")), kept("3", `"1","2",`, act("y", "1"))},
+			acks: []check.Ack{drain("1", "x", false, one), drain("2", "y", false, one),
+				{ID: "3", Verb: "undrain", Owner: "x", In: []check.TargetName{one, two}}}, broken: "[]"},
 		{name: "a replacement", writes: []tx{kept("1", "", act("x", "1")), kept("2", `"1",`, act("x", "2"))},
 			acks: []check.Ack{drain("1", "x", false, one), drain("2", "x", true, two)}, broken: "[]"},
 		{name: "an acknowledged drain is lost", acks: []check.Ack{drain("1", "x", false, one)},
