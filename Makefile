@@ -95,7 +95,7 @@ clean: ## remove what the other targets made
 
 ##@ Before review
 
-# The linter has every analyzer of go vet, so vet is not among them. With -j2 kube-apiserver is compiled from the beginning, beside all else.
+# The linter has every analyzer of go vet, so vet is not among them.
 .PHONY: check
 check: format bin/kube-apiserver lint proto-lint breaking race deploy-test ## everything a change must pass; needs a C compiler for the race detector
 	$(GO) test -p $(AT_ONCE) -timeout 30m $(TEST_FLAGS) ./services/distributor/internal/rollout
@@ -214,9 +214,8 @@ bin/etcd: deploy/images/go.mod
 	cd deploy/images && GOWORK=off $(GO) build -buildvcs=false -o ../../$@ go.etcd.io/etcd/server/v3
 
 # Thousands of packages, so they are compiled once into the build cache and again only when the version changes. Nothing of them is in the binaries.
-# It takes minutes on all cores, so whatever waits beside it comes first.
 bin/kube-apiserver bin/kubectl: tools/kubernetes/go.mod
-	cd tools/kubernetes && GOWORK=off nice -n 10 $(GO) build -buildvcs=false -ldflags "-s -w" -o ../../$@ k8s.io/kubernetes/cmd/$(@F)
+	cd tools/kubernetes && GOWORK=off $(GO) build -buildvcs=false -ldflags "-s -w" -o ../../$@ k8s.io/kubernetes/cmd/$(@F)
 
 # An API server, the controller and a fleet, without a cluster.
 KUBERNETES_LAB      = cd sources/kubernetes && GOWORK=off $(GO) run ./cmd/lab -bin $(CURDIR)/bin
