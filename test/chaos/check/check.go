@@ -223,9 +223,10 @@ func (c *checker) end(history []Event) {
 }
 
 // Soaked returns every revision that a second node was given less than a time after the first. It is for histories whose first wave is one
-// node, and soaks for longer than that by as much as may be seen late.
+// node, and soaks for longer than that by as much as may be seen late. A node that a rollout before had reached, and whose revision is
+// therefore newer than the one that the first node left, belongs to the first wave as well.
 func Soaked(history []Event, least time.Duration) (problems []Problem) {
-	first := map[int64]Event{}
+	first, left := map[int64]Event{}, map[int64]int64{}
 	told := map[int64]bool{}
 	before := map[string]int64{}
 	for _, e := range history {
@@ -240,8 +241,8 @@ func Soaked(history []Event, least time.Duration) (problems []Problem) {
 		one, given := first[e.Wanted]
 		switch {
 		case !given:
-			first[e.Wanted] = e
-		case one.Node != e.Node && e.At-one.At < least && !told[e.Wanted]:
+			first[e.Wanted], left[e.Wanted] = e, was
+		case one.Node != e.Node && was <= left[e.Wanted] && e.At-one.At < least && !told[e.Wanted]:
 			told[e.Wanted] = true
 			problems = append(problems, Problem{Promise: 2, At: e.At, Text: fmt.Sprintf(
 				"%s was given revision %d only %s after %s, the first wave", e.Node, e.Wanted, (e.At - one.At).Round(time.Millisecond), one.Node)})

@@ -184,6 +184,10 @@ func TestSoaked(t *testing.T) {
 			at(450, viewed("n2", 7, 2, 2))}, broken: 1},
 		{name: "another revision", history: []event{at(100, viewed("n1", 6, 2, 2)), at(400, viewed("n2", 7, 3, 3))}},
 		{name: "a node that is seen for the first time", history: []event{at(100, viewed("n1", 6, 2, 2)), at(400, viewed("n3", 7, 2, 2))}},
+		{name: "a node that the rollout before had reached", history: []event{at(50, viewed("n2", 6, 2, 2)), at(2100, viewed("n1", 7, 3, 3)),
+			at(2400, viewed("n2", 7, 3, 3))}},
+		{name: "a node that the rollout before had not reached", history: []event{at(50, viewed("n2", 6, 2, 2)), at(2100, viewed("n2", 7, 3, 3)),
+			at(2400, viewed("n1", 7, 3, 3))}, broken: 1},
 	} {
 		if got := check.Soaked(append(append([]event(nil), before...), tt.history...), time.Second); len(got) != tt.broken {
 			t.Errorf("%s: %v", tt.name, got)
