@@ -264,7 +264,7 @@ func TestGatewaysThatServeDifferentThings(t *testing.T) {
 	}
 
 	out = cli.Run(t, "import", "node", "gw-2", "-g", process.Group, "-s", "one")
-	if out.Code == 0 || !strings.Contains(out.Stderr, "source one of group default is there already") {
+	if out.Code == 0 || !strings.Contains(out.Stderr, "source one of group default exists already") {
 		t.Errorf("over another source: %+v", out)
 	}
 	out = cli.Run(t, "import", "node", "gw-1", "-g", process.Group, "-s", "again")

@@ -72,7 +72,7 @@ func TestAWayInAndOut(t *testing.T) {
 	served := []string{stranger.ProxyURL(), outside(f)[0].Proxy, outside(f)[1].Proxy}
 	answersAlike(t, served...)
 	again := suite.Want(t, f.CLI.Run(t, inside("import", "kong", "--admin", stranger.AdminURL())...), 1)
-	if !strings.Contains(again.Stderr, "is there already") || !strings.Contains(again.Stderr, "-s") {
+	if !strings.Contains(again.Stderr, "exists already") || !strings.Contains(again.Stderr, "-s") {
 		t.Errorf("an import took the place of a source: %q", again.Stderr)
 	}
 
