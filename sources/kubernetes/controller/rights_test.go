@@ -163,6 +163,7 @@ func TestTheControllerWritesStatusesEventsAndItsLeaseAlone(t *testing.T) {
 	may := c.rights()
 	shipped := func(config *Config) {
 		config.LeaderElectionNamespace, config.LeaderElectionName = apiserver.Namespace, account
+		config.PublishAddresses = []string{"192.0.2.1"} // without one an Ingress has no status to write
 	}
 	used := func() error {
 		asked := audit(t, log, "system:serviceaccount:"+apiserver.Namespace+":"+account)
