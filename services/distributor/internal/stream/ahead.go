@@ -29,26 +29,11 @@ func (h *Hub) recheck(g *group) {
 
 // confirm reads the ledger from etcd for the groups to recheck. One read serves all of them.
 func (h *Hub) confirm(ctx context.Context) error {
-	var again <-chan time.Time
-	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-h.recheckBell:
-		case <-again:
-		}
-		again = nil
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(gather):
-		}
-		h.mu.Lock()
+	return gathered(ctx, h.recheckBell, func() (again time.Duration) {
 		groups := h.all()
-		h.mu.Unlock()
 		if err := h.confirmAll(ctx, groups); err != nil {
 			h.log.Debug("ledger not read", telemetry.Err, err)
-			again = time.After(askAgain)
+			again = askAgain
 		}
 		ahead := 0
 		for _, g := range groups {
@@ -57,7 +42,8 @@ func (h *Hub) confirm(ctx context.Context) error {
 			g.mu.Unlock()
 		}
 		h.metrics.ahead.Set(float64(ahead))
-	}
+		return again
+	})
 }
 
 func (h *Hub) confirmAll(ctx context.Context, groups []*group) error {
@@ -144,9 +130,7 @@ func (s *session) follows(stamp fleet.Stamp) {
 
 // Followed returns the decisions that the nodes with a stream on this replica follow.
 func (h *Hub) Followed() map[fleet.GroupID]map[fleet.NodeID]fleet.Stamp {
-	h.mu.Lock()
 	groups := h.all()
-	h.mu.Unlock()
 	all := map[fleet.GroupID]map[fleet.NodeID]fleet.Stamp{}
 	for _, g := range groups {
 		nodes := map[fleet.NodeID]fleet.Stamp{}

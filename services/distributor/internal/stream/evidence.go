@@ -11,6 +11,7 @@ import (
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -150,18 +151,11 @@ type watched struct {
 
 // watch collects evidence until ctx ends.
 func (h *Hub) watch(ctx context.Context) error {
-	tick := time.NewTicker(evidenceInterval)
-	defer tick.Stop()
 	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
+		if err := backoff.Sleep(ctx, evidenceInterval); err != nil {
+			return err
 		}
-		h.mu.Lock()
-		groups := h.all()
-		h.mu.Unlock()
-		for _, g := range groups {
+		for _, g := range h.all() {
 			h.judgeable(ctx, g)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -121,18 +122,11 @@ func (h *Hub) Run(ctx context.Context) error {
 // audit ends the streams of agents whose name another agent holds. They were admitted while the registry did not answer, or before its
 // first list was complete.
 func (h *Hub) audit(ctx context.Context) error {
-	tick := time.NewTicker(enrolTimeout)
-	defer tick.Stop()
 	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
+		if err := backoff.Sleep(ctx, enrolTimeout); err != nil {
+			return err
 		}
-		h.mu.Lock()
-		groups := h.all()
-		h.mu.Unlock()
-		for _, g := range groups {
+		for _, g := range h.all() {
 			g.mu.Lock()
 			sessions := maps.Clone(g.sessions)
 			g.mu.Unlock()
@@ -471,9 +465,8 @@ func (h *Hub) Resume() {
 func (h *Hub) sendAway(change func()) {
 	h.mu.Lock()
 	change()
-	groups := h.all()
 	h.mu.Unlock()
-	for _, g := range groups {
+	for _, g := range h.all() {
 		g.mu.Lock()
 		for _, s := range g.sessions {
 			s.close(nil)
@@ -482,8 +475,10 @@ func (h *Hub) sendAway(change func()) {
 	}
 }
 
-// all returns the groups; the caller holds the lock.
+// all returns the groups.
 func (h *Hub) all() []*group {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	all := make([]*group, 0, len(h.groups))
 	for _, g := range h.groups {
 		all = append(all, g)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
@@ -78,31 +79,33 @@ func (h *Hub) rewrite() {
 
 // tally writes changed tallies until ctx ends.
 func (h *Hub) tally(ctx context.Context) error {
+	return gathered(ctx, h.bell, func() (again time.Duration) {
+		for _, g := range h.all() {
+			if w := h.writeTally(ctx, g); w > 0 && (again == 0 || w < again) {
+				again = w
+			}
+			h.forget(g)
+		}
+		return again
+	})
+}
+
+// gathered does something soon after a bell, until ctx ends: what rings meanwhile is done with it. do returns when to do it again without a
+// bell; 0 is not.
+func gathered(ctx context.Context, bell <-chan struct{}, do func() (again time.Duration)) error {
 	var again <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-h.bell:
+		case <-bell:
 		case <-again:
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(gather):
-		}
-		h.mu.Lock()
-		groups := h.all()
-		h.mu.Unlock()
-		wait := time.Duration(0)
-		for _, g := range groups {
-			if w := h.writeTally(ctx, g); w > 0 && (wait == 0 || w < wait) {
-				wait = w
-			}
-			h.forget(g)
+		if err := backoff.Sleep(ctx, gather); err != nil {
+			return err
 		}
 		again = nil
-		if wait > 0 {
+		if wait := do(); wait > 0 {
 			again = time.After(wait)
 		}
 	}
