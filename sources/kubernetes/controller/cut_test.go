@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,18 +21,19 @@ func consumer(name string) string {
 		"kubernetes.io/ingress.class: kong}}, username: %[1]s}", name)
 }
 
-// cutting cuts a link in the middle of what the API server answers about consumers, once.
+// cutting cuts a link in the middle of what the API server answers about consumers, once. What had arrived already is not read either.
 type cutting struct {
 	http.RoundTripper
-	link *cut.Link
-	done atomic.Bool
+	link  *cut.Link
+	done  atomic.Bool
+	reset chan struct{} // closed by the test with the connection
 }
 
 // RoundTrip implements http.RoundTripper.
 func (c *cutting) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := c.RoundTripper.RoundTrip(r)
 	if err == nil && strings.HasSuffix(r.URL.Path, "/kongconsumers") {
-		answer.Body = &half{ReadCloser: answer.Body, of: c}
+		answer.Body = &half{ReadCloser: answer.Body, of: c, request: r.Context()}
 	}
 	return answer, err
 }
@@ -39,7 +41,9 @@ func (c *cutting) RoundTrip(r *http.Request) (*http.Response, error) {
 // half is a body whose link is cut after its first bytes.
 type half struct {
 	io.ReadCloser
-	of *cutting
+	of      *cutting
+	request context.Context
+	cut     bool
 }
 
 // Read implements io.Reader.
@@ -47,7 +51,16 @@ func (h *half) Read(p []byte) (int, error) {
 	if h.of.done.CompareAndSwap(false, true) {
 		n, err := h.ReadCloser.Read(p[:min(len(p), 100)])
 		h.of.link.Cut(cut.Both)
+		h.cut = true
 		return n, err
+	}
+	if h.cut {
+		select {
+		case <-h.of.reset:
+			return 0, io.ErrUnexpectedEOF
+		case <-h.request.Done():
+			return 0, context.Cause(h.request)
+		}
 	}
 	return h.ReadCloser.Read(p)
 }
@@ -82,7 +95,7 @@ func TestACutWatchLosesNothing(t *testing.T) {
 	stop()
 
 	// The next process is cut off while it reads the consumers. All else was read, and no guard would stop the loss of two consumers.
-	reading := &cutting{link: link}
+	reading := &cutting{link: link, reset: make(chan struct{})}
 	config.Wrap(func(real http.RoundTripper) http.RoundTripper {
 		reading.RoundTripper = real
 		return reading
@@ -99,6 +112,7 @@ func TestACutWatchLosesNothing(t *testing.T) {
 		t.Error("it is ready, and has read half of the consumers")
 	}
 	before := c.newest().GetNumber()
+	close(reading.reset)
 	link.Reset()
 	link.Heal()
 	c.holds(`~/new$`, `!~/old$`)

@@ -100,8 +100,15 @@ func (e *engine) look(ctx context.Context, changed bool) {
 		e.waitFor("the services do not answer: "+why(err), false)
 		e.log.Warn("the state of the group cannot be read", telemetry.Err, err)
 		e.later()
-	} else if blamed := e.judge(news.rollout); changed || blamed || e.plan == nil {
-		e.work(ctx)
+	} else {
+		first := e.plan == nil
+		if blamed := e.judge(news.rollout); changed || blamed || first {
+			e.work(ctx)
+		}
+		// A rollout that ended before this process began makes no more news, and is led back to objects by the first plan.
+		if first && e.judge(news.rollout) {
+			e.work(ctx)
+		}
 	}
 	e.drain(ctx)
 }

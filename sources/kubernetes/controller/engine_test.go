@@ -49,6 +49,13 @@ func (m *memory) Ready() error {
 	return m.ready
 }
 
+// unready makes the cluster one that is not read whole, or, with nil, one that is.
+func (m *memory) unready(why error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ready = why
+}
+
 func (m *memory) Read() cluster {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -125,6 +132,7 @@ type world struct {
 	views   *views
 	window  time.Duration // of endpoints
 	sources string        // as --sources has it
+	running *sources
 	stop    func()
 	log     *lines
 }
@@ -209,9 +217,9 @@ func (w *world) start() {
 	w.views = &views{}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	c.Sources = w.sources
-	s := newSources(c, logger, newMetrics(prometheus.NewRegistry()), &remote{Client: w.client, group: c.Group, source: c.Source}, w.cluster,
-		w.views)
-	w.stop = w.background(s.Run)
+	w.running = newSources(c, logger, newMetrics(prometheus.NewRegistry()), &remote{Client: w.client, group: c.Group, source: c.Source},
+		w.cluster, w.views)
+	w.stop = w.background(w.running.Run)
 }
 
 // restart ends the controller and starts another one, which knows nothing.
@@ -351,9 +359,7 @@ func TestNothingIsSubmittedBeforeEverythingIsKnown(t *testing.T) {
 	before := w.newest().GetNumber()
 	w.stop()
 	whole := w.cluster.Read().set
-	w.cluster.mu.Lock()
-	w.cluster.ready = errors.New("objects are being read")
-	w.cluster.mu.Unlock()
+	w.cluster.unready(errors.New("objects are being read"))
 	w.cluster.remove(func(o object.Object) bool { return o.GetName() == "a" }) // has not come yet
 	w.start()
 	w.cluster.apply(t, ingress("web/c", "/c"))
@@ -361,9 +367,7 @@ func TestNothingIsSubmittedBeforeEverythingIsKnown(t *testing.T) {
 	if got := w.newest().GetNumber(); got != before {
 		t.Errorf("revision %d was made of a half of the objects", got)
 	}
-	w.cluster.mu.Lock()
-	w.cluster.ready = nil
-	w.cluster.mu.Unlock()
+	w.cluster.unready(nil)
 	w.cluster.change(func(set *object.Set) {
 		for _, obj := range whole.All() {
 			set.Add(obj)
@@ -423,6 +427,51 @@ func TestWhatGatewaysRefuseCostsOnlyItself(t *testing.T) {
 	w.cluster.apply(t, plugin("bad", "cors"))
 	w.phase("web/shop", delivery.Programmed)
 	w.phase("web/fresh", delivery.Programmed)
+}
+
+// TestAHaltThatAControllerMissedIsLedBackToObjects has gateways refuse a revision while no controller runs. The next controller hears of that
+// before it has read the objects, as it is with a real cluster, and of nothing afterwards.
+func TestAHaltThatAControllerMissedIsLedBackToObjects(t *testing.T) {
+	w := newFleet(t)
+	if _, err := w.client.Rollouts().FreezeGroup(t.Context(), &distributorv1.FreezeGroupRequest{Group: lab.Group, Reason: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	w.cluster.apply(t, plugin("bad", "not-installed"), service("web", "10.0.0.1"), ingress("web/other", "/other"),
+		ingress("web/shop", "/shop", "konghq.com/plugins: bad"))
+	w.start()
+	w.eventually("it is submitted", func() error {
+		if list, err := w.client.Translator().ListRevisions(t.Context(), &translatorv1.ListRevisionsRequest{Group: lab.Group}); err != nil ||
+			len(list.GetRevisions()) == 0 {
+			return fmt.Errorf("%v, %w", list, err)
+		}
+		return nil
+	})
+	w.stop()
+	if _, err := w.client.Rollouts().UnfreezeGroup(t.Context(), &distributorv1.UnfreezeGroupRequest{Group: lab.Group, Reason: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("gateways refuse it", func() error {
+		list := w.rollouts()
+		if len(list) == 0 || list[0].GetState() != distributorv1.Rollout_STATE_HALTED {
+			return fmt.Errorf("%v", list)
+		}
+		return nil
+	})
+	w.cluster.unready(errors.New("objects are being read"))
+	w.start()
+	w.eventually("the halt is heard of", func() error {
+		w.running.mu.Lock()
+		defer w.running.mu.Unlock()
+		if w.running.news.revision == nil || w.running.news.rollout.GetState() != distributorv1.Rollout_STATE_HALTED {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	w.cluster.unready(nil)
+	if got := w.phase("web/shop", delivery.Refused); !strings.Contains(got.Reason, "not-installed") {
+		t.Errorf("refused: %+v", got)
+	}
+	w.phase("web/other", delivery.Programmed)
 }
 
 func TestARevisionThatIsTakenBackIsNotSubmittedAgain(t *testing.T) {
