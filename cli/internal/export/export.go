@@ -64,39 +64,51 @@ for relabelling.`,
 }
 
 func haproxy(a *app.App) *cobra.Command {
-	var checkCA string
-	var weights weightFlag
+	var s servers
 	return subcommand(a, &cobra.Command{
 		Use: "haproxy", Short: "Write a backend for HAProxy, with health checks on the agents' /readyz",
 		Long: `Writes a backend for each group with every gateway but those whose agents said
-goodbye. Which of them takes traffic is not the file's to say: HAProxy asks
-each agent's /readyz, which also says no for a gateway that drains.`,
+goodbye. HAProxy asks each agent's /readyz, which also says no for a gateway
+that drains.
+
+A drained gateway has a weight of 0. A gateway whose agent reports that it
+cannot serve is disabled as long as another one of its group is ready. A
+gateway that the registry does not hear from is left to the check. So is one
+in quarantine, which keeps serving.
+
+With --persistence cookie a gateway that drains keeps the clients that have
+its cookie (HAProxy 2.2 or newer).`,
 		PreRunE: func(*cobra.Command, []string) error {
-			if !filePattern.MatchString(checkCA) {
-				return fmt.Errorf("--check-ca-file %q: it is written into HAProxy's file, so use letters, digits, and / . _ - only", checkCA)
+			if !filePattern.MatchString(s.checkCA) {
+				return fmt.Errorf("--check-ca-file %q: it is written into HAProxy's file, so use letters, digits, and / . _ - only", s.checkCA)
 			}
-			return weights.check()
+			return s.check()
 		},
-		Example: "  silverback export haproxy -g default --watch --out /etc/haproxy/silverback.cfg",
+		Example: `  silverback export haproxy -g default --watch --out /etc/haproxy/silverback.cfg
+  silverback export haproxy -g default --persistence cookie`,
 	}, func(cmd *cobra.Command) {
-		cmd.Flags().StringVar(&checkCA, "check-ca-file", "", "ask /readyz over TLS, and trust this file on HAProxy's machine; where agents "+
+		cmd.Flags().StringVar(&s.checkCA, "check-ca-file", "", "ask /readyz over TLS, and trust this file on HAProxy's machine; where agents "+
 			"have --http-cert-file")
-		weights.add(cmd)
-	}, func(group string, members []member) []byte { return renderHAProxy(group, members, checkCA, weights.of) })
+		s.add(cmd)
+	}, s.haproxy)
 }
 
 func nginx(a *app.App) *cobra.Command {
-	var weights weightFlag
+	var s servers
 	return subcommand(a, &cobra.Command{
 		Use: "nginx", Short: "Write an upstream for nginx with the gateways that are ready",
-		Long: `Writes an upstream for each group with the gateways that are ready and do not
-drain, as the registry knows them: nginx has no active health checks of its
+		Long: `Writes an upstream for each group. Gateways that drain, or that are not ready
+as the registry knows them, are down: nginx has no active health checks of its
 own, so run it with --watch and reload nginx when the file changes. When no
-gateway of a group is ready, all that once served stay listed: better a server
-that may fail than none.`,
-		Example: "  silverback export nginx -g default --watch --out /etc/nginx/conf.d/silverback.conf",
-		PreRunE: func(*cobra.Command, []string) error { return weights.check() },
-	}, weights.add, func(group string, members []member) []byte { return renderNginx(group, members, weights.of) })
+gateway of a group is ready, all that once served are up: better a server that
+may fail than none. One in quarantine keeps serving.
+
+With --persistence cookie the file has a variable for the cookie, and a
+comment with the line that sends it.`,
+		Example: `  silverback export nginx -g default --watch --out /etc/nginx/conf.d/silverback.conf
+  silverback export nginx -g default --persistence source`,
+		PreRunE: func(*cobra.Command, []string) error { return s.check() },
+	}, s.add, s.nginx)
 }
 
 // subcommand adds the flags and the work that all exports share to a command.

@@ -32,10 +32,15 @@ func roster() []*registryv1.Node {
 	labelled.Labels = map[string]string{"zone": "b", "rack.row": "7"}
 	asked := node("edge", "gw-5", "10.0.0.5:8000", "10.0.0.5:7453", ready)
 	asked.Drain = &registryv1.Drain{Reason: "new disk"} // its agent has not heard it yet
+	drifted := node("edge", "gw-11", "10.0.0.11:8000", "10.0.0.11:7453", registryv1.Node_STATE_DEGRADED)
+	drifted.Status.GatewayReady = true
+	kept := node("edge", "gw-10", "10.0.0.10:8000", "10.0.0.10:7453", ready)
+	kept.Quarantine = &registryv1.Quarantine{Reason: "keeps the old plugin"}
 	young := node("young", "gw-8", "10.2.0.8:8000", "10.2.0.8:7453", registryv1.Node_STATE_JOINING)
 	young.Status = nil
 	return []*registryv1.Node{
-		labelled, asked, young,
+		labelled, asked, young, drifted, kept,
+		node("edge", "gw-12", "10.0.0.12:8000", "10.0.0.12:7453", registryv1.Node_STATE_UNREACHABLE),
 		node("edge", "gw-1", "10.0.0.1:8000", "127.0.0.1:7453", ready),
 		node("edge", "gw-3", "10.0.0.3:8000", "10.9.0.3:7453", registryv1.Node_STATE_DEGRADED),
 		node("edge", "gw-4", "10.0.0.4:8000", "10.0.0.4:7453", registryv1.Node_STATE_GONE),
@@ -56,6 +61,10 @@ func TestTexts(t *testing.T) {
 		{name: "haproxy-weights.cfg", args: []string{"haproxy", "-g", "edge", "--weight", "zone=b:1"}},
 		{name: "nginx.conf", args: []string{"nginx"}},
 		{name: "nginx-weights.conf", args: []string{"nginx", "-g", "edge", "--weight", "zone=a:50", "--weight", "zone=b:1"}},
+		{name: "haproxy-cookie.cfg", args: []string{"haproxy", "-g", "edge", "--persistence", "cookie", "--weight", "zone=b:1"}},
+		{name: "haproxy-source.cfg", args: []string{"haproxy", "-g", "edge", "--persistence", "source"}},
+		{name: "nginx-cookie.conf", args: []string{"nginx", "-g", "edge", "--persistence", "cookie"}},
+		{name: "nginx-source.conf", args: []string{"nginx", "-g", "edge", "--persistence", "source"}},
 		{name: "haproxy-nobody.cfg", args: []string{"haproxy", "-g", "nobody"}},
 		{name: "nginx-nobody.conf", args: []string{"nginx", "-g", "nobody"}},
 	} {
@@ -133,17 +142,17 @@ func TestWatchFollowsTheRosterAndOutlivesTheRegistry(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- runIn(ctx, a, "haproxy", "--watch", "--out", file) }()
-	said.wait(t, file+": 6 nodes")
+	said.wait(t, file+": 9 nodes")
 	r.events <- &registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Upserted{
-		Upserted: node("edge", "gw-9", "10.0.0.9:8000", "10.0.0.9:7453", registryv1.Node_STATE_READY),
+		Upserted: node("edge", "gw-13", "10.0.0.13:8000", "10.0.0.13:7453", registryv1.Node_STATE_READY),
 	}}
-	said.wait(t, file+": 7 nodes")
+	said.wait(t, file+": 10 nodes")
 	r.events <- &registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Deleted_{
 		Deleted: &registryv1.WatchNodesResponse_Deleted{Group: "edge", Node: "gw-1"},
 	}}
-	said.wait(t, file+": 6 nodes")
+	said.wait(t, file+": 9 nodes")
 	before := read(t, file)
-	if !strings.Contains(before, "gw-9") || strings.Contains(before, "gw-1 ") {
+	if !strings.Contains(before, "gw-13") || strings.Contains(before, "gw-1 ") {
 		t.Errorf("the file is:\n%s", before)
 	}
 	r.stop()
@@ -167,7 +176,7 @@ func TestARegistryThatForgotEverybodyTakesNobodyOut(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- runIn(ctx, a, "nginx", "--watch", "--out", file) }()
-	said.wait(t, file+": 6 nodes")
+	said.wait(t, file+": 9 nodes")
 	before := read(t, file)
 	for _, e := range []*registryv1.WatchNodesResponse{
 		{Event: &registryv1.WatchNodesResponse_Listing_{Listing: &registryv1.WatchNodesResponse_Listing{}}},

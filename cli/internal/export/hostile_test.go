@@ -62,8 +62,8 @@ func TestLabelsStayLabels(t *testing.T) {
 		strings.ContainsRune(text, '\u202e') {
 		t.Error(text)
 	}
-	var none weightFlag
-	for _, rendered := range []string{string(renderHAProxy("", members, "", none.of)), string(renderNginx("", members, none.of))} {
+	var s servers
+	for _, rendered := range []string{string(s.haproxy("", members)), string(s.nginx("", members))} {
 		if strings.Contains(rendered, "evil") {
 			t.Error(rendered)
 		}
@@ -76,7 +76,8 @@ func TestWordsOfTheCommandLineAreCheckedToo(t *testing.T) {
 	for _, args := range [][]string{{"haproxy", "-g", "a\n  b"}, {"nginx", "-g", "a { }"},
 		{"haproxy", "--check-ca-file", "/etc/ca.crt no-verify"}, {"haproxy", "--check-ca-file", "$CA"},
 		{"haproxy", "--weight", "canary=true"}, {"haproxy", "--weight", "canary=true:0"}, {"nginx", "--weight", "canary=true:101"},
-		{"nginx", "--weight", ":5"}, {"nginx", "--weight", "canary=true:x"}} {
+		{"nginx", "--weight", ":5"}, {"nginx", "--weight", "canary=true:x"},
+		{"haproxy", "--persistence", "table"}, {"nginx", "--persistence", "Cookie"}} {
 		if err := run(t, a, args...); err == nil || !strings.Contains(err.Error(), strings.Trim(fmt.Sprintf("%q", args[len(args)-1]), `"`)) {
 			t.Errorf("%q: %v", args, err)
 		}

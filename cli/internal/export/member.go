@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 
 	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -18,7 +19,11 @@ type member struct {
 	group, node string // names of the fleet, fleet.ValidName
 	labels      map[string]string
 	ready       bool // receives traffic, as the registry reports
-	served      bool // was proven to serve a configuration, and is not draining
+	served      bool // was proven to serve a configuration, and is not drained
+	drained     bool // an operator ordered it, or its agent is about to stop
+	unready     bool // the agent is in contact and says that its gateway cannot serve; never of a node that nobody hears from
+	quarantined bool
+	state       string // for people
 	proxy       fleet.Address
 	agent       fleet.Address
 }
@@ -47,10 +52,30 @@ func takesTraffic(s registryv1.Node_State) bool {
 	return s == registryv1.Node_STATE_READY || s == registryv1.Node_STATE_UNMANAGED
 }
 
+// inContact reports whether what a node reported last is what it reports now.
+func inContact(s registryv1.Node_State) bool {
+	return s == registryv1.Node_STATE_JOINING || s == registryv1.Node_STATE_DEGRADED
+}
+
+// stateWord returns the word for a state of this or of a later registry.
+func stateWord(s registryv1.Node_State) string {
+	word, known := strings.CutPrefix(s.String(), "STATE_")
+	if !known || s == registryv1.Node_STATE_UNSPECIFIED {
+		return "unknown"
+	}
+	return strings.ToLower(word)
+}
+
 func memberOf(n *registryv1.Node) (member, error) {
-	m := member{group: n.GetGroup(), node: n.GetName(), labels: n.GetLabels(), ready: takesTraffic(n.GetState()) && n.GetDrain() == nil}
-	m.served = (n.GetStatus().GetRevision() > 0 || n.GetStatus().GetUnmanaged() != nil) && n.GetState() != registryv1.Node_STATE_DRAINING &&
-		n.GetDrain() == nil
+	m := member{group: n.GetGroup(), node: n.GetName(), labels: n.GetLabels(), quarantined: n.GetQuarantine() != nil}
+	proven := n.GetStatus().GetRevision() > 0 || n.GetStatus().GetUnmanaged() != nil
+	m.drained = n.GetState() == registryv1.Node_STATE_DRAINING || n.GetDrain() != nil
+	m.ready = takesTraffic(n.GetState()) && !m.drained
+	m.served = proven && !m.drained
+	m.unready = inContact(n.GetState()) && !m.ready && !m.drained && (!proven || !n.GetStatus().GetGatewayReady())
+	if m.state = stateWord(n.GetState()); m.drained {
+		m.state = "drained"
+	}
 	if err := errors.Join(fleet.ValidName("group", m.group), fleet.ValidName("node", m.node)); err != nil {
 		return m, err
 	}

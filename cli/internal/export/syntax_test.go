@@ -18,7 +18,6 @@ func TestTheToolsAcceptTheTexts(t *testing.T) {
 		}
 		return file
 	}
-	weights := weightFlag{rules: []weightRule{{label: "zone=b", weight: 1}}}
 	judge := func(name string, args ...string) {
 		tool, err := exec.LookPath(name)
 		if err != nil {
@@ -29,12 +28,23 @@ func TestTheToolsAcceptTheTexts(t *testing.T) {
 			t.Errorf("%s: %v\n%s", name, err, said)
 		}
 	}
-	judge("haproxy", "-c", "-f", write("haproxy.cfg",
-		"defaults\n    mode http\n    timeout connect 1s\n    timeout client 30s\n    timeout server 30s\n"+
-			"frontend all\n    bind 127.0.0.1:7480\n    default_backend silverback_edge\n"+string(renderHAProxy("", members, "", weights.of))+
-			string(renderHAProxy("empty", nil, "", weights.of))))
-	judge("nginx", "-t", "-q", "-e", "stderr", "-c", write("nginx.conf",
-		"pid "+filepath.Join(dir, "pid")+";\nevents {}\nhttp {\n"+string(renderNginx("", members, weights.of))+
-			string(renderNginx("empty", nil, weights.of))+
-			"server { listen 127.0.0.1:7480; location / { proxy_pass http://silverback_edge; } }\n}\n"))
+	temporary := "access_log off;\n" // and folders that only root could make where nginx was told to have them when it was built
+	for _, what := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		temporary += what + "_temp_path " + filepath.Join(dir, what) + ";\n"
+	}
+	for _, p := range []persistence{"", byCookie, bySource} {
+		s := servers{weights: weightFlag{rules: []weightRule{{label: "zone=b", weight: 1}}}, persistence: p}
+		judge("haproxy", "-c", "-f", write("haproxy.cfg",
+			"defaults\n    mode http\n    timeout connect 1s\n    timeout client 30s\n    timeout server 30s\n"+
+				"frontend all\n    bind 127.0.0.1:7480\n    default_backend silverback_edge\n"+string(s.haproxy("", members))+
+				string(s.haproxy("empty", nil))))
+		location := "proxy_pass http://silverback_edge;"
+		if p == byCookie {
+			location += " add_header Set-Cookie $silverback_set_cookie always;"
+		}
+		// Two files may have the maps.
+		judge("nginx", "-t", "-q", "-e", "stderr", "-c", write("nginx.conf",
+			"pid "+filepath.Join(dir, "pid")+";\nevents {}\nhttp {\n"+temporary+string(s.nginx("", members))+string(s.nginx("empty", nil))+
+				"server { listen 127.0.0.1:7480; location / { "+location+" } }\n}\n"))
+	}
 }
