@@ -46,6 +46,7 @@ type field struct {
 	secret        bool // encrypted or referenceable: its value must not be shown
 	hasDefault    bool
 	def           any
+	deprecated    string // what the schema says of a field that will go
 	elements      *field
 	keys, values  *field
 	rec           *record
@@ -366,6 +367,7 @@ func (c compiler) fill(f *field, raw object, path string) error {
 	if f.def, f.hasDefault = raw["default"]; f.def == nil {
 		f.hasDefault = false
 	}
+	f.deprecated = deprecation(raw)
 	f.generated = f.auto && f.typ == typeString && !flag("uuid") && !flag("timestamp")
 	eq, hasEq := raw["eq"]
 	ne, hasNe := raw["ne"]

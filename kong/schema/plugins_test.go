@@ -40,6 +40,24 @@ func recordedBundle(t *testing.T) *schema.Bundle {
 
 // TestRulesInPluginsOwnCode: what a real Kong 3.9.3 answered, where its schemas do not
 // say why.
+func TestARealKongMeansTheSameAsItself(t *testing.T) {
+	b := recordedBundle(t)
+	if len(b.Plugins()) < 30 {
+		t.Fatal("the recorded Kong has hardly any plugin")
+	}
+	for _, name := range b.Plugins() {
+		plugin := map[string]any{"name": name, "config": map[string]any{}}
+		if got := b.Changes(b, "plugin", plugin); len(got) > 0 {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	redis := map[string]any{"name": "rate-limiting", "config": map[string]any{"minute": 5, "redis_host": "cache"}}
+	if got := b.Changes(b, "plugin", redis); len(got) != 1 || got[0].Meaning != schema.Deprecated ||
+		got[0].Message != "deprecated: use redis.host; gone in 4.0" {
+		t.Errorf("an old word for the host of Redis: %v", got)
+	}
+}
+
 func TestRulesInPluginsOwnCode(t *testing.T) {
 	b := recordedBundle(t)
 	for _, c := range []struct {
