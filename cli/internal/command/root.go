@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/silverback-gateway/silverback/cli/internal/advise"
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/backup"
 	"github.com/silverback-gateway/silverback/cli/internal/certs"
@@ -110,7 +111,7 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 		pins.Rollback(a), pins.Pin(a), pins.Unpin(a))
 	addTo(root, "look", resource.Status(a), resource.Get(a), resource.Describe(a), resource.Events(a), rollout.Command(a),
 		rollout.StatusAlias(a),
-		export.Command(a))
+		export.Command(a), advise.Command(a))
 	addTo(root, "change",
 		certs.Command(a), resource.DrainNode(a), resource.UndrainNode(a), resource.QuarantineNode(a), resource.ReleaseNode(a), rollout.Freeze(a),
 		rollout.Unfreeze(a),
@@ -134,6 +135,7 @@ var synonyms = map[string][]string{
 	"rollback": {"undo", "revert", "restore"},
 	"diff":     {"plan", "compare"},
 	"validate": {"lint", "check"},
+	"advise":   {"upgrade", "cve", "audit"},
 	"get":      {"list", "ls"},
 	"describe": {"show", "inspect"},
 	"events":   {"log", "logs", "history"},
