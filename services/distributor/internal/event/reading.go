@@ -10,7 +10,7 @@ import (
 type Batch struct {
 	Events []Event // at least one; shared, not to be modified
 	Key    string  // in the ledger
-	At     int64   // the etcd revision of the transaction
+	At     int64   // the number of the transaction
 }
 
 // Last returns the sequence of the last event.

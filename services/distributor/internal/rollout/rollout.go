@@ -50,7 +50,7 @@ type Assignment struct {
 	Since    fleet.Term     `json:"since_term,omitempty"` // see fleet.Lineage
 	Ends     []fleet.End    `json:"ends,omitempty"`       // of earlier terms; see fleet.Lineage
 	Epoch    fleet.Epoch    `json:"epoch,omitempty"`      // of the ledger, when it was written
-	Decision fleet.Decision `json:"-"`                    // the etcd revision at which it was written
+	Decision fleet.Decision `json:"-"`                    // the etcd revision at which it was written; see etcdkv.Mark
 }
 
 // Stamp orders the assignment among all decisions.

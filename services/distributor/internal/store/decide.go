@@ -29,8 +29,9 @@ func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.Gr
 	if was.Assignment != nil {
 		decision = int64(was.Assignment.Decision)
 	}
+	term := fleet.Term(was.Recovery.number(int64(fence.Term)))
 	conditions = append(conditions,
-		clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), "=", decision),
+		clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), "=", was.assignedAt),
 		// No node would follow a decision of an epoch that is over, and it would undo the recovery of its group.
 		clientv3.Compare(clientv3.ModRevision(epochKey), "=", was.Recovery.modRevision))
 	if begins(was, d) {
@@ -45,7 +46,7 @@ func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.Gr
 			continue
 		}
 		stamped := *r
-		stamped.Term = fence.Term
+		stamped.Term = term
 		text, err := encode(stamped)
 		if err != nil {
 			return 0, err
@@ -56,10 +57,10 @@ func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.Gr
 	}
 	if d.Assignment != nil {
 		stamped := *d.Assignment
-		before := rollout.Lineage(was.Recovery.Epoch, was.Assignment).Next(was.Recovery.Epoch, fence.Term, fence.ID)
-		stamped.Term, stamped.TermID, stamped.Epoch = fence.Term, fence.ID, was.Recovery.Epoch
+		before := rollout.Lineage(was.Recovery.Epoch, was.Assignment).Next(was.Recovery.Epoch, term, fence.ID)
+		stamped.Term, stamped.TermID, stamped.Epoch = term, fence.ID, was.Recovery.Epoch
 		stamped.Since, stamped.Ends = before.Since, before.Ends
-		text, err := encode(stamped)
+		text, err := encodeShifted(stamped, was.Recovery.Shift)
 		if err != nil {
 			return 0, err
 		}
@@ -75,7 +76,7 @@ func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.Gr
 		writes = append(writes, clientv3.OpPut(toldKey(id), text))
 	}
 	if len(n.Events) > 0 {
-		free, put, err := tell(max(decision, int64(fence.Term)), was.Recovery.Epoch, n.Events)
+		free, put, err := tell(max(decision, int64(term)), was.Recovery, n.Events)
 		if err != nil {
 			return 0, err
 		}

@@ -27,15 +27,15 @@ type batch struct {
 	Events []event.Event `json:"events"`
 }
 
-// eventKey returns a key for a batch that is written after an etcd revision. Keys sort as the batches were written, as far as that is known
-// before; the revision at which a batch was written orders them exactly.
+// eventKey returns a key for a batch that is written after a number of the ledger. Keys sort as the batches were written, as far as that is
+// known before; the number of a batch orders them exactly.
 func eventKey(after int64) string {
 	return fmt.Sprintf("%s%016x-%08x", eventsPrefix, after, rand.N(int64(1)<<32))
 }
 
-// tell returns the write of events, and the condition that it replaces none.
-func tell(after int64, epoch fleet.Epoch, events []event.Event) (clientv3.Cmp, clientv3.Op, error) {
-	text, err := encode(batch{Epoch: epoch, Events: events[max(0, len(events)-event.MaxBatch):]})
+// tell returns the write of events after a number, and the condition that it replaces none.
+func tell(after int64, r Recovery, events []event.Event) (clientv3.Cmp, clientv3.Op, error) {
+	text, err := encodeShifted(batch{Epoch: r.Epoch, Events: events[max(0, len(events)-event.MaxBatch):]}, r.Shift)
 	if err != nil {
 		return clientv3.Cmp{}, clientv3.Op{}, err
 	}
@@ -45,7 +45,7 @@ func tell(after int64, epoch fleet.Epoch, events []event.Event) (clientv3.Cmp, c
 
 // readBatch reads the record of a batch.
 func readBatch(kv etcdkv.KV) (event.Batch, error) {
-	record, err := decode[batch](kv.Value)
+	record, number, err := decodeNumbered[batch](kv.Value, kv.ModRevision)
 	if err != nil {
 		return event.Batch{}, err
 	}
@@ -53,9 +53,9 @@ func readBatch(kv etcdkv.KV) (event.Batch, error) {
 		return event.Batch{}, fmt.Errorf("decode record: it has %d events", len(record.Events))
 	}
 	for i := range record.Events {
-		record.Events[i].Sequence = event.SequenceAt(record.Epoch, kv.ModRevision, i)
+		record.Events[i].Sequence = event.SequenceAt(record.Epoch, number, i)
 	}
-	return event.Batch{Events: record.Events, Key: kv.Key, At: kv.ModRevision}, nil
+	return event.Batch{Events: record.Events, Key: kv.Key, At: number}, nil
 }
 
 // KnownEvents returns the largest sequence that an event in etcd can have now. It asks etcd: a view may lag behind.
@@ -64,13 +64,8 @@ func KnownEvents(ctx context.Context, kv clientv3.KV) (event.Sequence, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the epoch: %w", err)
 	}
-	epoch := fleet.Epoch(0)
-	for _, item := range answer.Kvs {
-		if r, err := decode[Recovery](item.Value); err == nil {
-			epoch = r.Epoch
-		}
-	}
-	return event.LastUpTo(epoch, answer.Header.Revision), nil
+	r := readEpoch(answer.Kvs)
+	return event.LastUpTo(r.Epoch, r.number(answer.Header.Revision)), nil
 }
 
 // trimmed says up to where events were deleted.

@@ -44,7 +44,7 @@ func TestWhatIsInUse(t *testing.T) {
 	if !slices.Equal(all[1].Revisions, []fleet.Revision{1}) || len(all[1].Digests) != 1 {
 		t.Errorf("the new group names %+v", all[1])
 	}
-	answer, err := etcd.Put(t.Context(), rolloutKey("g", "00000003"), `{"v":2,"value":{}}`)
+	answer, err := etcd.Put(t.Context(), rolloutKey("g", "00000003"), `{"v":9,"value":{}}`)
 	if err != nil {
 		t.Fatal(err)
 	}

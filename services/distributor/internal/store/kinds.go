@@ -23,12 +23,12 @@ type kind struct {
 
 // kinds are all kinds of records of groups.
 var kinds = []kind{
-	{assignmentPrefix, 1, putAssignment, func(g *Group, _ []string, _ string) { g.Assignment = nil }},
+	{assignmentPrefix, 1, putAssignment, func(g *Group, _ []string, _ string) { g.Assignment, g.assignedAt = nil, 0 }},
 	{rolloutsPrefix, 2, putRollout, func(g *Group, names []string, _ string) {
 		g.Rollouts = slices.DeleteFunc(slices.Clone(g.Rollouts), func(r *Rollout) bool { return string(r.ID) == names[1] })
 	}},
 	{ordersPrefix, 1, putOrders, func(g *Group, _ []string, _ string) { g.Orders, g.ordersAt = rollout.Orders{}, 0 }},
-	{targetsPrefix, 1, putTargets, func(g *Group, _ []string, _ string) { g.targets = targets.Set{} }},
+	{targetsPrefix, 1, putTargets, func(g *Group, _ []string, _ string) { g.targets, g.targetsAt = targets.Set{}, 0 }},
 	{toldPrefix, 1, putTold, func(g *Group, _ []string, _ string) { g.Told, g.toldAt = event.Told{}, 0 }},
 	{
 		tallyPrefix, 3,
@@ -53,12 +53,12 @@ func kindOf(key string) (*kind, []string) {
 }
 
 func putAssignment(g *Group, _ []string, kv etcdkv.KV) error {
-	a, err := decode[rollout.Assignment](kv.Value)
+	a, number, err := decodeNumbered[rollout.Assignment](kv.Value, kv.ModRevision)
 	if err != nil {
 		return err
 	}
-	a.Decision = fleet.Decision(kv.ModRevision)
-	g.Assignment = &a
+	a.Decision = fleet.Decision(number)
+	g.Assignment, g.assignedAt = &a, kv.ModRevision
 	return nil
 }
 

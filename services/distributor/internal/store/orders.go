@@ -37,7 +37,7 @@ func AddOrder(ctx context.Context, kv clientv3.KV, group fleet.GroupID, order ro
 		conditions := []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(ordersKey(group)), "=", was.version)}
 		writes := []clientv3.Op{clientv3.OpPut(ordersKey(group), text)}
 		if told := event.Ordered(order.Time, group, order); len(told) > 0 {
-			free, put, err := tell(was.at, was.recovery.Epoch, told)
+			free, put, err := tell(was.recovery.number(was.at), was.recovery, told)
 			if err != nil {
 				return rollout.Order{}, err
 			}
@@ -87,12 +87,13 @@ func readOrders(ctx context.Context, kv clientv3.KV, group fleet.GroupID) (store
 	return was, nil
 }
 
-// readEpoch returns the epoch that a record has, with the etcd revision of the record. One that cannot be read is the first epoch.
+// readEpoch returns the epoch and the shift that a record has, with the etcd revision of the record. One that cannot be read is the first
+// epoch.
 func readEpoch(items []*mvccpb.KeyValue) (r Recovery) {
 	for _, item := range items {
 		r.modRevision = item.ModRevision
 		if is, err := decode[Recovery](item.Value); err == nil {
-			r.Epoch = is.Epoch
+			r.Epoch, r.Shift = is.Epoch, is.Shift
 		}
 	}
 	return r

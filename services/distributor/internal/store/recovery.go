@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -21,8 +22,17 @@ type Recovery struct {
 	Reason    string      `json:"reason"`
 	Time      time.Time   `json:"time"`
 	RequestID string      `json:"request_id,omitempty"`
+	// Shift is how far the numbers of the ledger are ahead of etcd's revisions; a restore into another etcd sets it.
+	Shift int64 `json:"shift,omitempty"`
+	// Restored says what was restored, for people. It is the business of who restores.
+	Restored json.RawMessage `json:"restored,omitempty"`
 
 	modRevision int64
+}
+
+// number returns the number of what is written at an etcd revision.
+func (r Recovery) number(modRevision int64) int64 {
+	return etcdkv.Mark{Shift: r.Shift}.Number(modRevision)
 }
 
 // A Ledger is the epoch and the assignments in etcd at one moment.
@@ -62,8 +72,8 @@ func ReadLedger(ctx context.Context, kv clientv3.KV) (Ledger, error) {
 			continue
 		}
 		// As in views, a record that cannot be read is left out.
-		if a, err := decode[rollout.Assignment](item.Value); err == nil {
-			a.Decision = fleet.Decision(item.ModRevision)
+		if a, number, err := decodeNumbered[rollout.Assignment](item.Value, item.ModRevision); err == nil {
+			a.Decision = fleet.Decision(number)
 			l.Assignments[fleet.GroupID(names[0])] = a
 		}
 	}
@@ -71,13 +81,14 @@ func ReadLedger(ctx context.Context, kv clientv3.KV) (Ledger, error) {
 }
 
 // Recover begins another epoch in one transaction. It fails with a fault of kind Conflict when the epoch has changed. It needs no leader:
-// every decision compares the epoch that it was made in. The transaction tells it, in the new epoch.
+// every decision compares the epoch that it was made in. The transaction tells it, in the new epoch. The numbers go on.
 func Recover(ctx context.Context, kv clientv3.KV, was Ledger, next Recovery) error {
+	next.Shift, next.Restored = was.Recovery.Shift, was.Recovery.Restored
 	text, err := encode(next)
 	if err != nil {
 		return err
 	}
-	free, put, err := tell(was.at, next.Epoch, []event.Event{event.Recovered(next.Time, next.Epoch, next.Author, next.Reason)})
+	free, put, err := tell(next.number(was.at), next, []event.Event{event.Recovered(next.Time, next.Epoch, next.Author, next.Reason)})
 	if err != nil {
 		return err
 	}

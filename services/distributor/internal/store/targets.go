@@ -14,12 +14,12 @@ import (
 )
 
 func putTargets(g *Group, _ []string, kv etcdkv.KV) error {
-	set, err := decode[targets.Set](kv.Value)
+	set, number, err := decodeNumbered[targets.Set](kv.Value, kv.ModRevision)
 	if err != nil {
 		return err
 	}
-	set.Stamp.Decision = fleet.Decision(kv.ModRevision)
-	g.targets = set
+	set.Stamp.Decision = fleet.Decision(number)
+	g.targets, g.targetsAt = set, kv.ModRevision
 	return nil
 }
 
@@ -50,14 +50,14 @@ func ChangeTargets(ctx context.Context, kv clientv3.KV, group fleet.GroupID, by 
 		if err := next.Fits(); err != nil {
 			return targets.Set{}, err
 		}
-		text, err := encode(next)
+		text, err := encodeShifted(next, was.Recovery.Shift)
 		if err != nil {
 			return targets.Set{}, err
 		}
-		conditions := []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(targetsKey(group)), "=", int64(was.targets.Stamp.Decision))}
+		conditions := []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(targetsKey(group)), "=", was.targetsAt)}
 		writes := []clientv3.Op{clientv3.OpPut(targetsKey(group), text)}
 		if told := event.Drained(group, by, was.targets, next); len(told) > 0 {
-			free, put, err := tell(was.at, was.Recovery.Epoch, told)
+			free, put, err := tell(was.Recovery.number(was.at), was.Recovery, told)
 			if err != nil {
 				return targets.Set{}, err
 			}
@@ -69,7 +69,7 @@ func ChangeTargets(ctx context.Context, kv clientv3.KV, group fleet.GroupID, by 
 			return targets.Set{}, fmt.Errorf("write the targets of group %s: %w", group, err)
 		}
 		if written.Succeeded {
-			next.Stamp.Decision = fleet.Decision(written.Header.Revision)
+			next.Stamp.Decision = fleet.Decision(was.Recovery.number(written.Header.Revision))
 			return next, nil
 		}
 	}

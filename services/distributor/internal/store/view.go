@@ -23,11 +23,13 @@ import (
 // A Group is what the ledger holds of a group. Its parts are shared and must not be modified.
 type Group struct {
 	Assignment *rollout.Assignment // nil before the first decision
+	assignedAt int64               // the etcd revision of the record of the assignment; 0 without one
 	Rollouts   []*Rollout          // the oldest first
 	Recovery   Recovery            // how the present epoch of the ledger began
 	Orders     rollout.Orders      // of operators
 	ordersAt   int64               // the etcd revision of the record of orders; 0 without one
 	targets    targets.Set         // what gateways are to keep out; see Targets
+	targetsAt  int64               // the etcd revision of that record; 0 without one
 	Told       event.Told          // what events told of the group
 	toldAt     int64               // the etcd revision of that record; 0 without one
 	tallies    map[string]reported[rollout.Tally]
@@ -66,7 +68,7 @@ func reportsOf[T any](reports map[string]reported[T], id fleet.RolloutID) (all [
 
 func (g Group) isEmpty() bool {
 	return g.Assignment == nil && len(g.Rollouts) == 0 && len(g.tallies) == 0 && len(g.evidence) == 0 && g.ordersAt == 0 &&
-		g.targets.Stamp.Decision == 0 && g.toldAt == 0
+		g.targetsAt == 0 && g.toldAt == 0
 }
 
 // IsTold reports whether the ledger says what events told of the group. A ledger of an older version does not.
@@ -167,7 +169,7 @@ func (v *View) apply(prefix string) watchcache.Apply[string, etcdkv.KV] {
 		}
 		if prefix == decidedPrefix {
 			v.applied = max(v.applied, etcdkv.Revision(e.Token))
-			v.journal.reach(event.LastUpTo(v.recovery.Epoch, v.applied))
+			v.journal.reach(event.LastUpTo(v.recovery.Epoch, v.recovery.number(v.applied)))
 		}
 		if v.listed[prefix] = true; v.listed[decidedPrefix] && v.listed[tallyPrefix] && v.listed[evidencePrefix] {
 			select {
