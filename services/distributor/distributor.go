@@ -30,6 +30,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/presence"
 	"github.com/silverback-gateway/silverback/kit/revocation"
 	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
@@ -179,6 +180,7 @@ type Distributor struct {
 	outage     *outage
 	revoked    *revocation.List
 	out        *revocation.Watcher
+	presence   *presence.Presence
 	draining   chan struct{}
 	drained    sync.Once
 }
@@ -241,6 +243,7 @@ func New(c Config, d Deps) (*Distributor, error) {
 	r.recovery = recovery.Service{Deps: recovery.Deps{Etcd: d.Etcd, View: view.Ledger, Nodes: r.followed, Log: d.Log}}
 	r.revoked = revocation.NewList(d.Metrics)
 	r.out = revocation.NewWatcher(r.revoked, d.Registry, d.Log)
+	r.presence = presence.New(d.Etcd, presence.Distributor, c.ReplicaID, d.Log)
 	r.etcdHealth.OnChange(r.silent)
 	r.etcdHealth.Register(d.Metrics)
 	d.Metrics.MustRegister(r.etcdSize)
@@ -270,22 +273,23 @@ func (d *Distributor) drain() {
 	d.hub.Drain()
 }
 
-// Run watches, delivers and takes part in elections until ctx ends. A leader then resigns. Delivery continues until the server stops.
+// Run watches, delivers and takes part in elections until ctx ends. A leader then resigns. Delivery continues until the server stops. It
+// fails when the ledger is being restored.
 func (d *Distributor) Run(ctx context.Context) error {
-	return run.All(ctx,
-		func(ctx context.Context) error { return d.view.Run(ctx, d.deps.Etcd) },
-		d.etcdHealth.Run,
-		d.etcdSize.Run,
-		d.cache.Run,
-		d.out.Run,
-		d.hub.Run,
-		func(ctx context.Context) error {
-			return election.Run(ctx, election.Config{
-				Client: d.deps.Etcd, Prefix: store.Election(d.config.ElectionID), Replica: d.config.ReplicaID, TTL: d.config.ElectionTTL,
-				Log: d.deps.Log, Metrics: d.election,
-			}, d.controller.Lead)
-		},
-	)
+	return run.All(ctx, d.etcdHealth.Run, d.etcdSize.Run, func(ctx context.Context) error {
+		return d.presence.Run(ctx,
+			func(ctx context.Context) error { return d.view.Run(ctx, d.deps.Etcd) },
+			d.cache.Run,
+			d.out.Run,
+			d.hub.Run,
+			func(ctx context.Context) error {
+				return election.Run(ctx, election.Config{
+					Client: d.deps.Etcd, Prefix: store.Election(d.config.ElectionID), Replica: d.config.ReplicaID, TTL: d.config.ElectionTTL,
+					Log: d.deps.Log, Metrics: d.election,
+				}, d.controller.Lead)
+			},
+		)
+	})
 }
 
 // silent is called when etcd stops answering this replica, and when it answers again. Meanwhile the replica gets no new decisions: it sends

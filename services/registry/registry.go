@@ -20,6 +20,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/presence"
 	"github.com/silverback-gateway/silverback/kit/revocation"
 	"github.com/silverback-gateway/silverback/kit/run"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
@@ -101,6 +102,7 @@ type Service struct {
 	schemas    *schemas.Cache
 	api        *api.Server
 	revoked    *revocation.List
+	presence   *presence.Presence
 	drain      func()
 }
 
@@ -119,7 +121,7 @@ func New(c Config, d Deps) (*Service, error) {
 	c = c.filled()
 	o := &observer{}
 	s := &Service{config: c, log: d.Log, etcdHealth: etcdkv.NewHealthProbe(d.Etcd, store.Prefix, d.Log), store: store.New(d.Etcd),
-		revoked: revocation.NewList(d.Metrics)}
+		revoked: revocation.NewList(d.Metrics), presence: presence.New(d.Etcd, presence.Registry, c.Replica, d.Log)}
 	s.view = view.New(d.Etcd, d.Log, o, s.revoked)
 	s.sessions = session.New(session.Config{
 		Replica: c.Replica, TTL: c.SessionTTL, Log: d.Log, Metrics: session.NewMetrics(d.Metrics),
@@ -160,10 +162,12 @@ func (s *Service) Ready() error {
 // Warning is shown on /readyz when the replica is ready but degraded: etcd does not answer or has no space. Empty means none.
 func (s *Service) Warning() string { return s.etcdHealth.Warning() }
 
-// Run runs the replica until ctx ends.
+// Run runs the replica until ctx ends. It fails when the ledger is being restored.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.drain()
-	return run.All(ctx, s.etcdHealth.Run, s.view.Run, s.sessions.Run, s.collect)
+	return run.All(ctx, s.etcdHealth.Run, func(ctx context.Context) error {
+		return s.presence.Run(ctx, s.view.Run, s.sessions.Run, s.collect)
+	})
 }
 
 const collectInterval = time.Minute

@@ -15,6 +15,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/presence"
 	"github.com/silverback-gateway/silverback/kit/revocation"
 	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
@@ -75,6 +76,7 @@ type Translator struct {
 	server     *api.Server
 	revoked    *revocation.List
 	out        *revocation.Watcher
+	presence   *presence.Presence
 	drain      chan struct{}
 	once       sync.Once
 }
@@ -87,6 +89,7 @@ func New(c Config, d Deps) *Translator {
 	ledger := store.NewLedger(d.Etcd, d.Log)
 	t := &Translator{
 		deps: d, drain: make(chan struct{}), groups: groups.New(d.Registry, d.Log), etcdHealth: store.NewHealthProbe(d.Etcd, d.Log),
+		presence: presence.New(d.Etcd, presence.Translator, "", d.Log),
 		heads: store.NewHeads(d.Etcd, func(key string, err error) {
 			d.Log.Error("a head cannot be read and is left out", "key", key, "error", err)
 		}),
@@ -129,7 +132,9 @@ func (t *Translator) Ready() error {
 // Warning is shown on /readyz when the replica is ready but degraded: etcd does not answer or has no space. Empty means none.
 func (t *Translator) Warning() string { return t.etcdHealth.Warning() }
 
-// Run keeps the replica's copies up to date until ctx ends.
+// Run keeps the replica's copies up to date until ctx ends. It fails when the ledger is being restored.
 func (t *Translator) Run(ctx context.Context) error {
-	return run.All(ctx, t.etcdHealth.Run, t.groups.Run, t.schemas.Run, t.out.Run, t.heads.Run)
+	return run.All(ctx, t.etcdHealth.Run, func(ctx context.Context) error {
+		return t.presence.Run(ctx, t.groups.Run, t.schemas.Run, t.out.Run, t.heads.Run)
+	})
 }

@@ -44,6 +44,9 @@ var everyKey = []string{
 	`decided/events/[0-9a-f]{16}-[0-9a-f]{8}`,
 	`decided/told/default`,
 	`observed/tallies/default/[^/]+/[^/]+`,
+	`identity/replicas/[0-9a-f]+`,
+	`desired/replicas/[0-9a-f]+`,
+	`observed/replicas/[0-9a-f]+`,
 	`election/ELECTION/[0-9a-f]+`,
 }
 
