@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/content"
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
@@ -23,6 +24,9 @@ const (
 	sourcesPrefix   = "desired/sources/"
 	fragmentsPrefix = "content/fragments/"
 	eventsPrefix    = "decided/events/"
+
+	assignmentsPrefix = "decided/assignments/"
+	targetsPrefix     = "decided/targets/"
 )
 
 // Contents is what a backup holds, for people, and whether it holds together.
@@ -35,6 +39,9 @@ type Contents struct {
 	Revisions int
 	// Broken says what the ledger lacked already when it was backed up; the file itself is as it was written. At most maxBroken are listed.
 	Broken []string
+
+	shift int64 // of the numbers of the ledger
+	unfit error // why this version cannot restore it
 }
 
 const maxBroken = 10
@@ -49,6 +56,8 @@ type Group struct {
 	Revisions int            `json:"revisions"` // how many are kept
 	Nodes     int            `json:"nodes"`
 	Sources   []Source       `json:"sources,omitempty"`
+	Epoch     fleet.Epoch    `json:"epoch,omitempty"`    // of the decision
+	Decision  fleet.Decision `json:"decision,omitempty"` // the last of the group; 0 without any
 }
 
 // A Source is what a backup holds of a source.
@@ -80,9 +89,16 @@ type fragment struct {
 // Check reads a backup and says what it holds. An error means that it is not complete, or not as it was written. A chunk that is not what
 // its name says, or content that a revision names and that is not there, is in Contents.Broken. It needs no etcd.
 func (a Archive) Check() (Contents, error) {
-	c := &checking{groups: map[string]*Group{}, chunks: map[string]bool{}, manifests: map[string]bool{}, fragments: map[string]int{},
-		pieces: map[string]int{}, chunksNamed: map[string]string{}, manifestsNamed: map[string]string{}, fragmentsNamed: map[string]string{}}
+	c := newChecking()
+	newest := int64(0)
 	walked, err := a.Walk(func(e Entry) error {
+		if passes(e.Key) {
+			return fmt.Errorf("%w: it holds the key %.100q, which no backup has", ErrDamaged, e.Key)
+		}
+		newest = max(newest, e.Revision)
+		if err := c.fits(e); err != nil && c.unfit == nil {
+			c.unfit = err
+		}
 		if err := c.take(e); err != nil {
 			c.broken(fmt.Sprintf("%s: %v", e.Key, err))
 		}
@@ -91,12 +107,13 @@ func (a Archive) Check() (Contents, error) {
 	if err != nil {
 		return Contents{}, err
 	}
+	if m := walked.Manifest; m.Revision <= 0 || m.Revision > etcdkv.MaxNumber || newest > m.Revision {
+		return Contents{}, fmt.Errorf("%s: %w: it holds what was written at revision %d, and is of etcd revision %d", a.Path, ErrDamaged, newest,
+			m.Revision)
+	}
 	c.whole()
 	c.Walked = walked
-	for _, g := range c.groups {
-		c.Groups = append(c.Groups, *g)
-	}
-	slices.SortFunc(c.Groups, func(x, y Group) int { return strings.Compare(x.Name, y.Name) })
+	c.Groups = c.sorted()
 	return c.Contents, nil
 }
 
@@ -109,6 +126,11 @@ type checking struct {
 	chunksNamed, manifestsNamed, fragmentsNamed map[string]string
 }
 
+func newChecking() *checking {
+	return &checking{groups: map[string]*Group{}, chunks: map[string]bool{}, manifests: map[string]bool{}, fragments: map[string]int{},
+		pieces: map[string]int{}, chunksNamed: map[string]string{}, manifestsNamed: map[string]string{}, fragmentsNamed: map[string]string{}}
+}
+
 func (c *checking) group(name string) *Group {
 	g := c.groups[name]
 	if g == nil {
@@ -116,6 +138,16 @@ func (c *checking) group(name string) *Group {
 		c.groups[name] = g
 	}
 	return g
+}
+
+// fits reports why an entry cannot be restored.
+func (c *checking) fits(e Entry) (err error) {
+	if e.Key == epochKey {
+		_, _, c.shift, err = lifeOf(e.Value)
+		return err
+	}
+	_, err = carried(e)
+	return err
 }
 
 // take takes note of an entry.
@@ -126,6 +158,7 @@ func (c *checking) take(e Entry) error {
 	}{
 		{content.ChunkPrefix, c.chunk}, {content.ManifestPrefix, c.manifest}, {fragmentsPrefix, c.fragment},
 		{headsPrefix, c.head}, {revisionsPrefix, c.revision}, {sourcesPrefix, c.source},
+		{assignmentsPrefix, func(group string, value []byte) error { return c.assignment(group, value, e.Revision) }},
 	} {
 		if rest, ok := strings.CutPrefix(e.Key, kind.prefix); ok {
 			return kind.take(rest, e.Value)
@@ -207,6 +240,22 @@ func (c *checking) revision(rest string, value []byte) error {
 	}
 	c.group(group).Revisions++
 	c.Revisions++
+	return nil
+}
+
+func (c *checking) assignment(group string, value []byte, revision int64) error {
+	r, err := numberedOf(value)
+	if err != nil {
+		return err
+	}
+	var of struct {
+		Epoch fleet.Epoch `json:"epoch"`
+	}
+	if err := json.Unmarshal(r.Value, &of); err != nil {
+		return err
+	}
+	g := c.group(group)
+	g.Epoch, g.Decision = of.Epoch, fleet.Decision(r.Number(revision))
 	return nil
 }
 

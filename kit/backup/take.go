@@ -15,6 +15,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/presence"
 )
 
 const epochKey = "decided/epoch"
@@ -33,6 +34,9 @@ type Order struct {
 	Now        time.Time
 	Base       *Index // nil: none
 }
+
+// ErrHalfRestored is an etcd with a half of a ledger.
+var ErrHalfRestored = errors.New("this etcd holds a part of a ledger")
 
 // An Index is the objects that a backup has, itself or by its base, and where it is.
 type Index struct {
@@ -53,6 +57,12 @@ func Take(ctx context.Context, o Order, to io.Writer) (Taken, error) {
 	first, err := kv.Get(ctx, epochKey)
 	if err != nil {
 		return Taken{}, fmt.Errorf("read etcd: %w", err)
+	}
+	if m, _, half, err := presence.Unfinished(ctx, kv); err != nil {
+		return Taken{}, fmt.Errorf("read etcd: %w", err)
+	} else if half {
+		return Taken{}, fmt.Errorf("%w: a restore of backup %.12s has begun and has not ended; run silverback restore again before",
+			ErrHalfRestored, m.Backup)
 	}
 	t := Taken{Manifest: Manifest{Time: o.Now.UTC(), Silverback: o.Silverback, Cluster: first.Header.ClusterId,
 		Revision: first.Header.Revision, Prefix: o.Prefix}}
@@ -106,7 +116,7 @@ type taking struct {
 
 func (s *taking) all(ctx context.Context) error {
 	return list(ctx, s.kv, s.at, func(kv *mvccpb.KeyValue) error {
-		if hasPrefix(string(kv.Key), passing) {
+		if passes(string(kv.Key)) {
 			return nil
 		}
 		s.due = append(s.due, kv)
