@@ -47,8 +47,8 @@ key can read it.
 With --base only content is stored that an earlier backup does not have. The
 base must stay in the same folder: without it the backup is not whole. An encrypted base needs --identity.
 
-The file appears when it is complete. One that exists is not replaced. There is
-no command yet that restores it: keep snapshots of etcd beside it.`,
+The file appears when it is complete. One that exists is not replaced.
+silverback restore restores it.`,
 		Example: `  silverback backup -o /backup/monday.silverback --recipients-file operators.txt
   silverback backup -o /backup/tuesday.silverback --base /backup/monday.silverback`,
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -44,6 +44,19 @@ func at(t *testing.T, etcd *etcdtest.Server, env map[string]string, args ...stri
 	return code, stdout.String(), stderr.String()
 }
 
+// keysUnder returns the keys of an installation.
+func keysUnder(t *testing.T, client *clientv3.Client) (keys []string) {
+	t.Helper()
+	all, err := client.Get(t.Context(), "\x00", clientv3.WithFromKey(), clientv3.WithKeysOnly())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kv := range all.Kvs {
+		keys = append(keys, string(kv.Key))
+	}
+	return keys
+}
+
 func TestABackupIsMadeAndChecked(t *testing.T) {
 	t.Parallel()
 	etcd := etcdtest.Start(t)

@@ -88,6 +88,7 @@ func TestRecoverSaysWhatItWillDoAndAsks(t *testing.T) {
 		`decisions are refused as older than those that are followed.
 GROUP   NODE   ONLINE   FOLLOWS                  LEDGER HAS
 edge    gw-1   true     decision 57 of epoch 0   decision 31 of epoch 0
+Group edge: revision 6 (sha256:six), which 1 gateway serves, is not in the ledger.
 Group edge: 1 gateway serves something else than revision 5, the newest that the ledger has, and will go ` +
 		`to it. Apply newer files before, if there are any.
 A recovery raises the epoch to 1: every node follows the ledger from then on, to the revisions that it has.
@@ -146,6 +147,10 @@ func TestALedgerThatWentBackIsNamedAtOnce(t *testing.T) {
 			!strings.Contains(said, "restored or lost") {
 			t.Errorf("%v ended with %d and said %q", args, code, said)
 		}
+	}
+	const lost = "lost      revision 6 (sha256:six), which 1 gateway serves, is not in the ledger"
+	if _, out, _ := r.run(t, "", "status"); !strings.Contains(out, lost) {
+		t.Errorf("status does not name what is lost: %s", out)
 	}
 	for _, args := range [][]string{{"status"}, {"get", "nodes"}} {
 		if _, out, _ := r.run(t, "", args...); !strings.Contains(out, "DecisionStale") {

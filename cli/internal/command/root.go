@@ -115,7 +115,7 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 	addTo(root, "change",
 		certs.Command(a), resource.DrainNode(a), resource.UndrainNode(a), resource.QuarantineNode(a), resource.ReleaseNode(a), rollout.Freeze(a),
 		rollout.Unfreeze(a),
-		backup.Command(a, version), resource.Recover(a),
+		backup.Command(a, version), backup.Restore(a, version), resource.Recover(a),
 		parent("target", "Take targets of upstreams out of the gateways of a group", resource.DrainTarget(a), resource.UndrainTarget(a),
 			resource.ListTargets(a)),
 		parent("revoke", "Revoke the certificates of a node or a user", resource.RevokeNode(a), resource.RevokeUser(a)),
@@ -132,7 +132,7 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 // synonyms are other tools' names of commands.
 var synonyms = map[string][]string{
 	"apply":    {"submit", "sync", "push", "deploy"},
-	"rollback": {"undo", "revert", "restore"},
+	"rollback": {"undo", "revert"},
 	"diff":     {"plan", "compare"},
 	"validate": {"lint", "check"},
 	"advise":   {"upgrade", "cve", "audit"},

@@ -52,6 +52,7 @@ recover from.`,
 			if err != nil {
 				a.Report(a.Err, err)
 			}
+			findLost(cmd.Context(), a, groups, l)
 			if err := printRecovery(a, l, groups); err != nil {
 				return err
 			}
@@ -98,6 +99,9 @@ func printRecovery(a *app.App, l *distributorv1.Ledger, groups []groupStatus) er
 		fmt.Fprintf(a.Err, "… and %d more\n", hidden)
 	}
 	for _, s := range groups {
+		for _, r := range s.lost {
+			fmt.Fprintln(a.Err, a.Colour(app.Yellow, fmt.Sprintf("Group %s: %s.", s.group.GetName(), r)))
+		}
 		if line := s.goesBack(); line != "" {
 			fmt.Fprintln(a.Err, a.Colour(app.Yellow, line))
 		}

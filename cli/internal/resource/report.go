@@ -20,11 +20,13 @@ type report struct {
 	Rollout  json.RawMessage `json:"rollout"`  // null when nothing was decided
 
 	Pinned []json.RawMessage `json:"pinned"` // the sources that are pinned
+	Lost   []lostRevision    `json:"lost"`   // revisions that gateways serve and the ledger does not have
 }
 
 func reportOf(s groupStatus) (report, error) {
 	online, serving := s.counts()
-	r := report{InSync: s.inSync(), Known: len(s.nodes), Online: online, Serving: serving, Pinned: []json.RawMessage{}}
+	r := report{InSync: s.inSync(), Known: len(s.nodes), Online: online, Serving: serving, Pinned: []json.RawMessage{},
+		Lost: append([]lostRevision{}, s.lost...)}
 	problems := make([]error, 3)
 	r.Group, problems[0] = show.Raw(s.group)
 	r.Revision, problems[1] = show.Raw(s.revision)

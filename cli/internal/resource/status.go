@@ -35,6 +35,7 @@ type groupStatus struct {
 	pinned   []*translatorv1.Source
 	drained  int64 // targets of upstreams
 	kept     obedience
+	lost     []lostRevision // that gateways serve and the ledger does not have
 
 	noRevision, noRollout bool // their service did not answer
 }
@@ -79,6 +80,7 @@ func look(ctx context.Context, a *app.App, group string) error {
 		return err
 	}
 	ledger := ledgerOf(ctx, a, all, group)
+	findLost(ctx, a, all, ledger)
 	if err := printStatus(a, all, ledger); err != nil {
 		return err
 	}
@@ -313,6 +315,9 @@ func (s groupStatus) print(a *app.App) error {
 		if text := forecast.Notable(cost.SizeOf(s.revision.GetEntities(), s.revision.GetSizeBytes()), s.nodes); text != "" {
 			a.Line(12, "  a load    %s", show.Clean(text))
 		}
+	}
+	for _, r := range s.lost {
+		a.Line(12, "  lost      %s", r)
 	}
 	switch {
 	case s.noRollout:
