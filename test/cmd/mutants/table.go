@@ -16,8 +16,8 @@ var table = []mutation{
 	},
 	{
 		name: "an assignment is overwritten unread", file: "services/distributor/internal/store/decide.go",
-		old: `clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), "=", decision),`,
-		new: `clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), ">", decision-1<<40),`,
+		old: `clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), "=", was.assignedAt),`,
+		new: `clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), ">", was.assignedAt-1<<40),`,
 		pkg: distributor + "/internal/store", run: "Decide|Conflict|Race",
 	},
 	{
@@ -1040,5 +1040,51 @@ var table = []mutation{
 	{
 		name: "backups: what lives with a process is in one", file: "kit/backup/take.go",
 		old: `if !isKept(key, now.Lease) {`, new: `if false {`, pkg: "./kit/backup", run: "TestABackupHasWhatOutlivesItsProcesses",
+	},
+	{
+		name: "restore: a record gets a new number", file: "kit/backup/numbers.go",
+		old: `r.Mark, r.Version = etcdkv.Mark{At: r.Number(e.Revision)}, markedRecord`, new: `r.Mark = etcdkv.Mark{}`,
+		pkg: "./kit/backup", run: "TestARestoreKeepsTheNumbers",
+	},
+	{
+		name: "restore: numbers begin again", file: "kit/backup/restore.go",
+		old: `shift := max(0, s.done.Number-now.Header.Revision)`, new: `shift := 0 * now.Header.Revision`,
+		pkg: "./kit/backup", run: "TestARestoreKeepsTheNumbers",
+	},
+	{
+		name: "restore: what the backup lacks stays", file: "kit/backup/restore.go",
+		old: `ops = append(ops, clientv3.OpDelete(key))`, new: ``,
+		pkg: "./kit/backup", run: "TestARestoreThatDiesIsRunAgain|TestARefusedRestore",
+	},
+	{
+		name: "restore: it begins beside replicas", file: "kit/backup/plan.go",
+		old: `case len(t.Replicas) > 0:`, new: `case false:`,
+		pkg: "./kit/backup", run: "TestARefusedRestoreWritesNothing",
+	},
+	{
+		name: "restore: one that was taken over goes on", file: "kit/backup/restore.go",
+		old: `answer, err := s.kv.Txn(ctx).If(s.mine).Then(ops...).Commit()`, new: `answer, err := s.kv.Txn(ctx).Then(ops...).Commit()`,
+		pkg: "./kit/backup", run: "TestASecondRestoreTakesOver",
+	},
+	{
+		name: "restore: a marker goes before the end", file: "kit/backup/restore.go",
+		old: `marks = append(marks, clientv3.OpPut(part.Marker(), string(text)))`,
+		new: `marks = append(marks, clientv3.OpPut("observed"+part.Marker(), string(text)))`,
+		pkg: "./kit/backup", run: "TestARestoreThatDiesIsRunAgain",
+	},
+	{
+		name: "restore: a replica does not look for a marker", file: "kit/presence/presence.go",
+		old: `if !answer.Succeeded {`, new: `if false {`,
+		pkg: "./kit/presence", run: "TestAReplicaThatWasAwayEnds",
+	},
+	{
+		name: "restore: a decision after it has a smaller number", file: "services/distributor/internal/store/decide.go",
+		old: `text, err := encodeShifted(stamped, was.Recovery.Shift)`, new: `text, err := encodeShifted(stamped, 0)`,
+		pkg: distributor + "/internal/store", run: "TestARestoredLedgerGoesOn",
+	},
+	{
+		name: "restore: a recovery begins the numbers again", file: "services/distributor/internal/store/recovery.go",
+		old: `next.Shift, next.Restored = was.Recovery.Shift, was.Recovery.Restored`, new: `next.Restored = was.Recovery.Restored`,
+		pkg: distributor + "/internal/store", run: "TestARestoredLedgerGoesOn",
 	},
 }
