@@ -238,3 +238,35 @@ func TestSourcesThatConflictAreNamedWithTheirLines(t *testing.T) {
 		t.Errorf("a refused submission made revision %d", n)
 	}
 }
+
+// Gateways that were never given a revision serve nothing that anybody has proven: a source without entities makes the first one too.
+func TestTheFirstSubmissionMakesARevisionAlsoOfNothing(t *testing.T) {
+	p := startPlane(t, "g", "h")
+	r := p.replica(t)
+	q := config("g", "team", nothing)
+	q.ValidateOnly = true
+	if dry := r.mustSubmit(q); dry.GetUnchanged() || dry.GetRevision() != nil {
+		t.Errorf("what it would make: %v", dry)
+	}
+	first := r.mustSubmit(config("g", "team", nothing))
+	if first.GetUnchanged() || first.GetRevision().GetNumber() != 1 || len(first.GetRevision().GetSources()) != 1 ||
+		len(first.GetRevision().GetEntities()) != 0 {
+		t.Fatalf("the first answer is %v", first)
+	}
+	if text := r.snapshot("g", 1, translatorv1.RenderConfigRequest_FORMAT_CANONICAL); strings.Contains(text, "[") {
+		t.Errorf("it has entities: %s", text)
+	}
+	for _, source := range []string{"team", "another"} {
+		if again := r.mustSubmit(config("g", source, nothing)); !again.GetUnchanged() || again.GetRevision().GetNumber() != 1 {
+			t.Errorf("%s submits nothing again: %v", source, again)
+		}
+	}
+	if next := r.mustSubmit(config("g", "team", services("orders"))); next.GetRevision().GetNumber() != 2 {
+		t.Errorf("the first entity comes with %v", next)
+	}
+	// What submits nothing makes nothing.
+	answer, err := r.RestoreSources(t.Context(), &translatorv1.RestoreSourcesRequest{Group: "h", Reason: "test"})
+	if err != nil || !answer.GetUnchanged() || r.head("h") != nil {
+		t.Errorf("a restoration of nothing: %v, %v", answer, err)
+	}
+}

@@ -266,8 +266,9 @@ func (d *Service) ensure(ctx context.Context, m *merged, digest fleet.Digest, fr
 	return group.Wait()
 }
 
-// next returns the head after a merge: a new revision if the snapshot differs, else the present head. It is nil for a group that never had
-// an entity.
+// next returns the head after a merge: a new revision if the snapshot differs, else the present head. source is the one that is submitted,
+// if any. The first submission makes a revision also of nothing: gateways without a revision load nothing, and nobody knows what they
+// serve. For whatever else comes before it, there is nil.
 func (d *Service) next(ctx context.Context, group fleet.GroupID, state State, m *merged, sources []Source, source *Source,
 	allowShrink bool) (*Revision, Summary, error) {
 	changes, streak, err := d.compare(ctx, state.Head, m.snapshot)
@@ -278,7 +279,7 @@ func (d *Service) next(ctx context.Context, group fleet.GroupID, state State, m 
 	if err != nil {
 		return nil, changes, err
 	}
-	if state.Head == nil && len(m.result.Entities) == 0 {
+	if state.Head == nil && source == nil && len(m.result.Entities) == 0 {
 		return nil, changes, nil
 	}
 	head := &Revision{}

@@ -1233,10 +1233,10 @@ func (x *SubmitConfigRequest) GetReplaceServed() []string {
 type SubmitConfigResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The group's newest revision: the new one; or, when nothing changed, the one
-	// that stands already. Unset when nothing was ever committed or with
-	// validate_only on a group without revisions.
+	// that stands already. Unset with validate_only on a group without revisions.
 	Revision *Revision `protobuf:"bytes,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	// True when the merge is as before: no revision was made.
+	// True when the merge is as before: no revision was made. The first submission of a
+	// group makes one also without entities, for gateways load nothing before it.
 	Unchanged bool `protobuf:"varint,2,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
 	// What the submission changes.
 	Changes *ChangeSummary `protobuf:"bytes,3,opt,name=changes,proto3" json:"changes,omitempty"`
