@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +27,8 @@ import (
 	"github.com/silverback-gateway/silverback/sources/kubernetes/delivery"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/manifest"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/status"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/translate"
 	"github.com/silverback-gateway/silverback/testkit/leak"
 )
 
@@ -97,13 +100,42 @@ func (m *memory) remove(match func(object.Object) bool) {
 // views keeps the newest view.
 type views struct {
 	mu   sync.Mutex
+	set  *object.Set
 	view delivery.View
 }
 
-func (v *views) Apply(_ context.Context, _ *object.Set, view delivery.View) {
+func (v *views) Apply(_ context.Context, set *object.Set, view delivery.View) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.view = view
+	v.set, v.view = set, view
+}
+
+// programmed are the conditions of that type that a Gateway and its listeners would be given now.
+func (w *world) programmed(name string) []meta.Condition {
+	w.views.mu.Lock()
+	defer w.views.mu.Unlock()
+	if w.views.set == nil {
+		return nil
+	}
+	options := status.Options{Translate: translate.Options{IngressClass: "kong", GatewayController: "example.com/controller", Attach: true}}
+	var found []meta.Condition
+	take := func(all []meta.Condition) {
+		for _, c := range all {
+			if c.Type == status.TypeProgrammed {
+				found = append(found, c)
+			}
+		}
+	}
+	for _, update := range status.Plan(w.views.set, w.views.view, options).Updates {
+		if update.Object.GetName() != name {
+			continue
+		}
+		take(update.Status.Conditions)
+		for _, listener := range update.Status.Listeners {
+			take(listener.Conditions)
+		}
+	}
+	return found
 }
 
 func (v *views) of(ref object.Ref) delivery.State {
@@ -349,6 +381,50 @@ func TestObjectsAreServedAndARestartSubmitsNothing(t *testing.T) {
 	})
 	if got := w.newest(); got.GetNumber() != first.GetNumber()+1 || !strings.Contains(got.GetMessage(), "changed Ingress/web/shop") {
 		t.Errorf("revision %d: %s", got.GetNumber(), got.GetMessage())
+	}
+}
+
+// TestAnEmptyClusterHasGatewaysThatAreReady has a Gateway and no route: the gateways are given an empty configuration, and once they serve
+// it the Gateway and its listener are programmed.
+func TestAnEmptyClusterHasGatewaysThatAreReady(t *testing.T) {
+	w := newFleet(t)
+	w.cluster.apply(t, `
+{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: kong}, spec: {controllerName: example.com/controller}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {namespace: web, name: edge}
+spec: {gatewayClassName: kong, listeners: [{name: http, port: 80, protocol: HTTP}]}
+`)
+	w.start()
+	w.eventually("the Gateway is programmed", func() error {
+		found := w.programmed("edge")
+		if len(found) != 2 || slices.ContainsFunc(found, func(c meta.Condition) bool { return c.Status != meta.ConditionTrue }) {
+			return fmt.Errorf("of the Gateway and its listener: %+v", found)
+		}
+		return nil
+	})
+	first := w.newest()
+	if first.GetNumber() != 1 || len(first.GetEntities()) > 0 {
+		t.Errorf("it is served by %v", first)
+	}
+	for _, m := range w.lab.Gateways() {
+		if got := m.Agent.Status(); got.Revision != 1 {
+			t.Errorf("%s serves revision %d", m.Name, got.Revision)
+		}
+	}
+
+	// A new process has nothing to add, and a route is a change like any other.
+	w.restart()
+	w.eventually("the Gateway is known", func() error {
+		if len(w.programmed("edge")) == 0 {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	w.cluster.apply(t, service("web", "10.0.0.1"), ingress("web/shop", "/shop"))
+	if got := w.phase("web/shop", delivery.Programmed); got.Revision != first.GetNumber()+1 {
+		t.Errorf("the first route is in revision %d", got.Revision)
 	}
 }
 

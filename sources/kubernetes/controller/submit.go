@@ -68,9 +68,9 @@ func (e *engine) submit(ctx context.Context) bool {
 		return true
 	}
 	digest := e.plan.content.Digest()
-	if e.submitted == nil && len(e.plan.content.Entities()) == 0 {
+	if e.submitted == nil && len(e.plan.content.Entities()) == 0 && !e.alone() {
 		e.waitFor("", false)
-		return true // nothing was ever submitted, and there is nothing to submit
+		return true // nothing was ever submitted, there is nothing to submit, and other sources have gateways serve something
 	}
 	if e.submitted != nil && digest == digestOf(e.committed) {
 		e.submitted = e.plan.content // it is there already; to submit it would end a pin that remembers what was refused
@@ -86,6 +86,10 @@ func (e *engine) submit(ctx context.Context) bool {
 	}
 	return e.call(ctx, allow, true)
 }
+
+// alone says whether no other source of the cluster has anything. Then an empty content is submitted too: gateways that were never given a
+// revision serve nothing that anybody has proven, and a Gateway without routes is to become ready.
+func (e *engine) alone() bool { return e.share == common && len(e.sources.engines) == 1 }
 
 // paced says whether the plan has to wait, since it changes endpoints alone: each submission costs each gateway a load. The first targets
 // of an upstream do not wait: without them its routes are answered with 503.

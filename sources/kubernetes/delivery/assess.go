@@ -72,7 +72,10 @@ func Assess(in Input) View { return Combine(in.Set, in.Problems, in.LeftOut, in.
 // one says that is behind.
 func Combine(set *object.Set, problems []object.Problem, left map[object.Ref]LeftOut, notices []Notice, sources ...Input) View {
 	view := View{Objects: make(map[object.Ref]State, set.Len()), Problems: problems, Notices: notices}
-	for _, in := range sources {
+	for i, in := range sources {
+		if base := in.delivered(in.Rollout, func(Remembered) bool { return true }); i == 0 || behind(view.Source, base) {
+			view.Source = base // they are of one group: what has come farthest says what gateways serve
+		}
 		for ref, keys := range in.Forms.Keys {
 			if len(keys) == 0 || !set.Has(ref) {
 				continue
@@ -115,22 +118,22 @@ func behind(a, b State) bool {
 // state is that of an object that has a form.
 func (in Input) state(ref object.Ref) State {
 	r := in.Rollout
-	state := in.delivered(ref, r)
+	state := in.delivered(r, func(held Remembered) bool { return in.Forms.In(held, ref) })
 	if state.Phase != Programmed && state.Phase != Rolling {
 		state.LastGood = in.Contents[r.Good()].Owned[owner(ref)] > 0
 	}
 	return state
 }
 
-// delivered is the state of an object that has a form.
-func (in Input) delivered(ref object.Ref, r Rollout) State {
-	if held, known := in.Contents[r.Good()]; known && r.Good() > 0 && in.Forms.In(held, ref) {
+// delivered is the state of a form that some contents hold.
+func (in Input) delivered(r Rollout, holds func(Remembered) bool) State {
+	if held, known := in.Contents[r.Good()]; known && r.Good() > 0 && holds(held) {
 		return in.proven(r)
 	}
-	if held, known := in.Contents[r.Candidate]; known && r.State != NoRollout && in.Forms.In(held, ref) {
+	if held, known := in.Contents[r.Candidate]; known && r.State != NoRollout && holds(held) {
 		return in.moving(r)
 	}
-	if held, known := in.Contents[in.Head]; known && in.Head > 0 && in.Forms.In(held, ref) {
+	if held, known := in.Contents[in.Head]; known && in.Head > 0 && holds(held) {
 		return in.committed(r)
 	}
 	if in.Held {

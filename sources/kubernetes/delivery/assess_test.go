@@ -111,6 +111,38 @@ func TestAStateFollowsItsRevision(t *testing.T) {
 	}
 }
 
+// TestASourceThatHoldsNothingIsProvenToo has what means nothing to a gateway by itself follow the source.
+func TestASourceThatHoldsNothingIsProvenToo(t *testing.T) {
+	none := map[int64]delivery.Remembered{}
+	empty := map[int64]delivery.Remembered{1: {}, 2: {}}
+	for what, c := range map[string]struct {
+		in     delivery.Input
+		want   delivery.Phase
+		reason string
+	}{
+		"before the first submission": {in: delivery.Input{Contents: none, Waits: "the translator does not answer"}, want: delivery.Pending,
+			reason: "the translator does not answer"},
+		"committed": {in: delivery.Input{Contents: empty, Head: 1}, want: delivery.Rolling, reason: "not begun"},
+		"on its way": {in: delivery.Input{Contents: empty, Head: 1, Rollout: delivery.Rollout{State: delivery.Progressing, Candidate: 1,
+			Serving: 1, Online: 3}}, want: delivery.Rolling, reason: "1/3 gateways"},
+		"served": {in: delivery.Input{Contents: empty, Head: 1, Rollout: delivery.Rollout{State: delivery.Completed, Candidate: 1, Serving: 3,
+			Online: 3}}, want: delivery.Programmed},
+		"served by nobody": {in: delivery.Input{Contents: empty, Head: 1, Rollout: delivery.Rollout{State: delivery.Completed, Candidate: 1}},
+			want: delivery.Rolling, reason: "no gateway"},
+		"served, and the next one moves": {in: delivery.Input{Contents: empty, Head: 2, Rollout: delivery.Rollout{State: delivery.Progressing,
+			Stable: 1, Candidate: 2, Serving: 1, Online: 3}}, want: delivery.Programmed},
+	} {
+		c.in.Set = &object.Set{}
+		if got := delivery.Assess(c.in).Source; got.Phase != c.want || !strings.Contains(got.Reason, c.reason) {
+			t.Errorf("%s: %+v", what, got)
+		}
+		behind := delivery.Input{Contents: none}
+		if got := delivery.Combine(c.in.Set, nil, nil, nil, behind, c.in, behind).Source; got.Phase != c.want {
+			t.Errorf("%s, beside sources that hold nothing: %+v", what, got)
+		}
+	}
+}
+
 func TestALostPathIsAnotherForm(t *testing.T) {
 	_, before, _ := made(t, strings.Replace(shop, "paths: [{path: /a,", "paths: [{path: /c, pathType: Exact, backend: {service: {name: cart, "+
 		"port: {number: 80}}}}, {path: /a,", 1))

@@ -68,6 +68,9 @@ const (
 type View struct {
 	// Objects has a State for each object of the set that the translation reads.
 	Objects map[object.Ref]State
+	// Source is how far the source has come as a whole, whatever it holds: it is Programmed once gateways are proven to serve any content of
+	// it, be that empty. What means nothing to a gateway by itself is served by then.
+	Source State
 	// Problems are those of the translation of the set, with those of objects that were left out since they, or what they depend on, were
 	// refused.
 	Problems []object.Problem

@@ -141,7 +141,8 @@ func planned(set *object.Set) status.Work {
 // proven is what a controller sees when everything that could be translated is proven.
 func proven(set *object.Set, options translate.Options) delivery.View {
 	result := translate.Translate(set, options)
-	view := delivery.View{Objects: map[object.Ref]delivery.State{}, Problems: result.Problems}
+	view := delivery.View{Objects: map[object.Ref]delivery.State{}, Problems: result.Problems,
+		Source: delivery.State{Phase: delivery.Programmed, Revision: 7, Serving: 3, Online: 3}}
 	for _, obj := range set.All() {
 		view.Objects[object.RefOf(obj)] = delivery.State{Phase: delivery.Untranslated}
 	}
@@ -149,9 +150,6 @@ func proven(set *object.Set, options translate.Options) delivery.View {
 		for _, ref := range origin.Objects {
 			view.Objects[ref] = delivery.State{Phase: delivery.Programmed, Revision: 7, Serving: 3, Online: 3}
 		}
-	}
-	if len(result.Origins) == 0 {
-		view.Objects[object.Ref{Kind: "Namespace", Name: "any"}] = delivery.State{Phase: delivery.Programmed, Revision: 7, Serving: 3, Online: 3}
 	}
 	for _, problem := range result.Problems {
 		for _, ref := range problem.Objects {

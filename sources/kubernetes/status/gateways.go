@@ -127,16 +127,16 @@ func (p *plan) gatewayProgrammed(g *translate.Gateway, given int, unusable strin
 }
 
 // delivered is the condition Programmed of an object that may mean nothing to a gateway by itself, such as a listener without a
-// certificate: that is served by every gateway that is there.
+// certificate: that is served by gateways that serve any content of the source, be that empty.
 func (p *plan) delivered(obj object.Object) meta.Condition {
 	state := p.view.Objects[object.RefOf(obj)]
 	if state.Phase != delivery.Untranslated && state.Phase != "" {
 		return programmed(state, kongWords)
 	}
-	if p.online == 0 {
-		return condition(TypeProgrammed, false, ReasonPending, "no gateway is in contact")
+	if p.view.Source.Phase == delivery.Programmed { // without a number, which would be another one with each revision
+		return condition(TypeProgrammed, true, kongWords.programmed, "the gateways serve it")
 	}
-	return condition(TypeProgrammed, true, kongWords.programmed, "the gateways serve it")
+	return programmed(p.view.Source, kongWords)
 }
 
 // listenerSet plans the status of a ListenerSet.

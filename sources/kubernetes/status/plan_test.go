@@ -411,7 +411,12 @@ func TestGatewaysOutOfReach(t *testing.T) {
 			change: func(o *status.Options, _ *delivery.View) { o.Publish[0].Name = "none" }, want: "False AddressNotAssigned",
 		},
 		"nobody says where": {change: func(o *status.Options, _ *delivery.View) { o.Publish = nil }, want: "True Programmed"},
-		"no gateway":        {change: func(_ *status.Options, v *delivery.View) { clear(v.Objects) }, want: "False Pending"},
+		"no gateway": {
+			change: func(_ *status.Options, v *delivery.View) { v.Source = delivery.State{Phase: delivery.Rolling} }, want: "False Pending",
+		},
+		"nothing was taken back": {
+			change: func(_ *status.Options, v *delivery.View) { v.Source = delivery.State{Phase: delivery.RolledBack} }, want: "False RolledBack",
+		},
 	} {
 		set := read(t, shop)
 		g, _ := object.Get[*gateway.Gateway](set, "Gateway", "web", "edge")

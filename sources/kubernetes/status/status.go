@@ -76,7 +76,6 @@ type plan struct {
 	attached *translate.Attachments
 	ours     func(object.Object) bool
 	problems map[object.Ref][]object.Problem
-	online   int // gateways that are in contact
 	counts   map[*translate.Listener]int32
 	routes   []routeFacts
 	publish  addresses
@@ -97,9 +96,6 @@ func Plan(set *object.Set, view delivery.View, options Options) Work {
 		for _, ref := range problem.Objects {
 			p.problems[ref] = append(p.problems[ref], problem)
 		}
-	}
-	for _, state := range view.Objects {
-		p.online = max(p.online, state.Online)
 	}
 	p.publish, p.policyUsers = publishAddresses(set, options), policyUsers(set)
 	p.readRoutes()
