@@ -22,6 +22,9 @@ func TestRevisionsWaitForTheLoadIntervalAndPromotePassesIt(t *testing.T) {
 	p.revise("")
 	one.reaches(t, 1, completed)
 	two := p.replica("two")
+	if got := one.newest(t).GetLoadInterval(); got == nil || got.AsDuration() != time.Hour {
+		t.Errorf("the rollout says that the load interval is %v", got)
+	}
 
 	for n := range 20 {
 		p.revise(fmt.Sprint("-", n))
@@ -47,6 +50,11 @@ func TestRevisionsWaitForTheLoadIntervalAndPromotePassesIt(t *testing.T) {
 		RequestId: "p"}); err != nil || again.GetRollout().GetId() != answer.GetRollout().GetId() {
 		t.Errorf("the same promote answered %v, %v", again, err)
 	}
+	p.upstream.Group("g", &fleetv1.RolloutPolicy{LoadInterval: durationpb.New(0)})
+	eventually(t, "the policy of now is told", func() bool {
+		got := two.newest(t).GetLoadInterval()
+		return got != nil && got.AsDuration() == 0
+	})
 	if _, err := two.PromoteRollout(t.Context(), &distributorv1.PromoteRolloutRequest{Group: "g", Reason: "now",
 		Rollout: "00000001"}); reason(err) != "NOT_THE_NEWEST_ROLLOUT" {
 		t.Errorf("a promote of the rollout before answered %v", err)

@@ -62,7 +62,7 @@ func (l ledger) Rollouts(id fleet.GroupID) []api.Counted {
 		if i == len(g.Rollouts)-1 {
 			live := l.d.cache.Live(id, g)
 			c.Now, c.Gates, c.Next, c.Forecast = live.Progress, live.Gates, live.Next, live.Forecast
-			c.Frozen = g.Orders.Frozen()
+			c.Interval, c.Frozen = &live.Interval, g.Orders.Frozen()
 		}
 		all = append(all, c)
 	}

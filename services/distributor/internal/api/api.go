@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"strings"
+	"time"
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
@@ -23,6 +24,8 @@ type Counted struct {
 	Next  string // what it waits for and what comes next; empty when it has ended
 	// Forecast is what its loads take; nil when it has ended.
 	Forecast *rollout.Forecast
+	// Interval is the least time until the next rollout's first load; nil for all rollouts but the newest of a group.
+	Interval *time.Duration
 	// Frozen is the order that freezes the group of its newest rollout, or nil.
 	Frozen *rollout.Order
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
@@ -167,6 +168,9 @@ func encode(r Counted) *distributorv1.Rollout {
 		m.Frozen = message.Order(*r.Frozen)
 	}
 	m.Forecast = message.Forecast(r.Forecast)
+	if r.Interval != nil {
+		m.LoadInterval = durationpb.New(*r.Interval)
+	}
 	return m
 }
 

@@ -229,6 +229,7 @@ type Live struct {
 	Gates    []rollout.GateResult
 	Next     string // what comes next
 	Forecast *rollout.Forecast
+	Interval time.Duration // between its last load and the first of the next rollout
 }
 
 // Live returns the newest rollout of a group as it is now. Any replica can.
@@ -236,6 +237,7 @@ func (c *Cache) Live(id fleet.GroupID, g store.Group) Live {
 	in := c.inputNow(id, g)
 	l := Live{Progress: rollout.Count(in), Gates: rollout.Gates(in)}
 	l.Next, l.Forecast = rollout.Next(in, l.Progress, l.Gates), rollout.ForecastOf(in, l.Progress)
+	l.Interval = in.LoadInterval()
 	return l
 }
 

@@ -7,9 +7,9 @@ import (
 	"github.com/silverback-gateway/silverback/kong/cost"
 )
 
-// loadInterval returns the least time between the last load of one rollout and the first of the next: that of the policy, or else the
+// LoadInterval returns the least time between the last load of one rollout and the first of the next: that of the policy, or else the
 // default for the gateway whose load of the newest revision is forecast to take longest.
-func (in Input) loadInterval() time.Duration {
+func (in Input) LoadInterval() time.Duration {
 	if in.Policy.LoadInterval != nil {
 		return *in.Policy.LoadInterval
 	}
@@ -39,7 +39,7 @@ func (in Input) intervalLeft() time.Duration {
 	if a := in.Assignment; a != nil && !r.State.Open() && a.without().runs(in.Newest.Digest, whole) {
 		return 0
 	}
-	return max(in.loadInterval()-in.Ages.Load, 0)
+	return max(in.LoadInterval()-in.Ages.Load, 0)
 }
 
 // Held returns until when the newest revision waits for a change window or the load interval, by the clock of the leader that wrote the
@@ -51,7 +51,7 @@ func Held(in Input) (until time.Time, held bool) {
 	case in.closedFor() > 0:
 		return in.Closed.Until, true
 	case in.intervalLeft() > 0:
-		return in.Rollout.LoadTime.Add(in.loadInterval()), true
+		return in.Rollout.LoadTime.Add(in.LoadInterval()), true
 	}
 	return time.Time{}, false
 }

@@ -109,7 +109,7 @@ func TestTheDefaultIntervalFollowsTheForecast(t *testing.T) {
 	} {
 		in := Input{Newest: Target{Revision: 1, Size: tt.size}, Nodes: nodes(2, 0), Policy: Policy{LoadInterval: tt.policy}}
 		in.Nodes[0].Gateway, in.Nodes[0].Online = tt.gateway, !tt.offline
-		if got := in.loadInterval(); got != tt.want {
+		if got := in.LoadInterval(); got != tt.want {
 			t.Errorf("%s: got %s, want %s", name, got, tt.want)
 		}
 	}

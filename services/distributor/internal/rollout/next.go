@@ -44,7 +44,7 @@ func nextAfter(in Input, r Rollout, waiting bool) string {
 		return fmt.Sprintf("revision %d is rolled out %s; silverback rollout promote begins it now", in.Newest.Revision, in.opening())
 	case waiting && !until.IsZero():
 		return fmt.Sprintf("revision %d waits until about %s: a gateway loads at most once in %s; silverback rollout promote lets it begin now",
-			in.Newest.Revision, until.UTC().Format(time.TimeOnly), in.loadInterval())
+			in.Newest.Revision, until.UTC().Format(time.TimeOnly), in.LoadInterval())
 	case r.Pinning != nil && r.Pinning.Problem != "":
 		return r.Pinning.Problem
 	}

@@ -233,7 +233,11 @@ type Rollout struct {
 	Soak *durationpb.Duration `protobuf:"bytes,29,opt,name=soak,proto3" json:"soak,omitempty"`
 	// What the loads of the candidate take; unset when the rollout has ended, or its size is not
 	// known.
-	Forecast      *LoadForecast `protobuf:"bytes,30,opt,name=forecast,proto3" json:"forecast,omitempty"`
+	Forecast *LoadForecast `protobuf:"bytes,30,opt,name=forecast,proto3" json:"forecast,omitempty"`
+	// The least time between the last load of this rollout and the first of the next, as it is now: that of the group's
+	// policy, or else the default for the newest revision and the gateways in contact. 0 is none. Set on the newest
+	// rollout of a group alone.
+	LoadInterval  *durationpb.Duration `protobuf:"bytes,31,opt,name=load_interval,json=loadInterval,proto3" json:"load_interval,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -460,6 +464,13 @@ func (x *Rollout) GetSoak() *durationpb.Duration {
 func (x *Rollout) GetForecast() *LoadForecast {
 	if x != nil {
 		return x.Forecast
+	}
+	return nil
+}
+
+func (x *Rollout) GetLoadInterval() *durationpb.Duration {
+	if x != nil {
+		return x.LoadInterval
 	}
 	return nil
 }
@@ -2971,7 +2982,7 @@ var File_silverback_distributor_v1_rollout_proto protoreflect.FileDescriptor
 
 const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\n" +
-	"'silverback/distributor/v1/rollout.proto\x12\x19silverback.distributor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a silverback/fleet/v1/policy.proto\x1a!silverback/fleet/v1/problem.proto\"\xb5\v\n" +
+	"'silverback/distributor/v1/rollout.proto\x12\x19silverback.distributor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a silverback/fleet/v1/policy.proto\x1a!silverback/fleet/v1/problem.proto\"\xf5\v\n" +
 	"\aRollout\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12'\n" +
@@ -3003,7 +3014,8 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\apinning\x18\x1b \x01(\bR\apinning\x128\n" +
 	"\x06frozen\x18\x1c \x01(\v2 .silverback.distributor.v1.OrderR\x06frozen\x12-\n" +
 	"\x04soak\x18\x1d \x01(\v2\x19.google.protobuf.DurationR\x04soak\x12C\n" +
-	"\bforecast\x18\x1e \x01(\v2'.silverback.distributor.v1.LoadForecastR\bforecast\"\xc1\x01\n" +
+	"\bforecast\x18\x1e \x01(\v2'.silverback.distributor.v1.LoadForecastR\bforecast\x12>\n" +
+	"\rload_interval\x18\x1f \x01(\v2\x19.google.protobuf.DurationR\floadInterval\"\xc1\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_WAITING\x10\x01\x12\x15\n" +
@@ -3296,63 +3308,64 @@ var file_silverback_distributor_v1_rollout_proto_depIdxs = []int32{
 	5,  // 10: silverback.distributor.v1.Rollout.frozen:type_name -> silverback.distributor.v1.Order
 	44, // 11: silverback.distributor.v1.Rollout.soak:type_name -> google.protobuf.Duration
 	3,  // 12: silverback.distributor.v1.Rollout.forecast:type_name -> silverback.distributor.v1.LoadForecast
-	44, // 13: silverback.distributor.v1.LoadForecast.serving_time:type_name -> google.protobuf.Duration
-	44, // 14: silverback.distributor.v1.LoadForecast.remaining_time:type_name -> google.protobuf.Duration
-	1,  // 15: silverback.distributor.v1.GateResult.outcome:type_name -> silverback.distributor.v1.GateResult.Outcome
-	43, // 16: silverback.distributor.v1.Order.create_time:type_name -> google.protobuf.Timestamp
-	45, // 17: silverback.distributor.v1.Refusal.problem:type_name -> silverback.fleet.v1.Problem
-	5,  // 18: silverback.distributor.v1.Assignment.frozen:type_name -> silverback.distributor.v1.Order
-	2,  // 19: silverback.distributor.v1.GetRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 20: silverback.distributor.v1.ListRolloutsResponse.rollouts:type_name -> silverback.distributor.v1.Rollout
-	2,  // 21: silverback.distributor.v1.WatchRolloutsResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	39, // 22: silverback.distributor.v1.WatchRolloutsResponse.synced:type_name -> silverback.distributor.v1.WatchRolloutsResponse.Synced
-	9,  // 23: silverback.distributor.v1.GetAssignmentResponse.assignment:type_name -> silverback.distributor.v1.Assignment
-	9,  // 24: silverback.distributor.v1.ListAssignmentsResponse.assignments:type_name -> silverback.distributor.v1.Assignment
-	43, // 25: silverback.distributor.v1.Ledger.recover_time:type_name -> google.protobuf.Timestamp
-	40, // 26: silverback.distributor.v1.Ledger.ahead:type_name -> silverback.distributor.v1.Ledger.AheadNode
-	41, // 27: silverback.distributor.v1.Ledger.members:type_name -> silverback.distributor.v1.Ledger.Member
-	20, // 28: silverback.distributor.v1.GetLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
-	20, // 29: silverback.distributor.v1.RecoverLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
-	2,  // 30: silverback.distributor.v1.PauseRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 31: silverback.distributor.v1.ResumeRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 32: silverback.distributor.v1.PromoteRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 33: silverback.distributor.v1.AbortRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 34: silverback.distributor.v1.RetryRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	5,  // 35: silverback.distributor.v1.FreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
-	5,  // 36: silverback.distributor.v1.UnfreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
-	10, // 37: silverback.distributor.v1.RolloutService.GetRollout:input_type -> silverback.distributor.v1.GetRolloutRequest
-	12, // 38: silverback.distributor.v1.RolloutService.ListRollouts:input_type -> silverback.distributor.v1.ListRolloutsRequest
-	14, // 39: silverback.distributor.v1.RolloutService.WatchRollouts:input_type -> silverback.distributor.v1.WatchRolloutsRequest
-	16, // 40: silverback.distributor.v1.RolloutService.GetAssignment:input_type -> silverback.distributor.v1.GetAssignmentRequest
-	18, // 41: silverback.distributor.v1.RolloutService.ListAssignments:input_type -> silverback.distributor.v1.ListAssignmentsRequest
-	21, // 42: silverback.distributor.v1.RolloutService.GetLedger:input_type -> silverback.distributor.v1.GetLedgerRequest
-	23, // 43: silverback.distributor.v1.RolloutService.RecoverLedger:input_type -> silverback.distributor.v1.RecoverLedgerRequest
-	25, // 44: silverback.distributor.v1.RolloutService.PauseRollout:input_type -> silverback.distributor.v1.PauseRolloutRequest
-	27, // 45: silverback.distributor.v1.RolloutService.ResumeRollout:input_type -> silverback.distributor.v1.ResumeRolloutRequest
-	29, // 46: silverback.distributor.v1.RolloutService.PromoteRollout:input_type -> silverback.distributor.v1.PromoteRolloutRequest
-	31, // 47: silverback.distributor.v1.RolloutService.AbortRollout:input_type -> silverback.distributor.v1.AbortRolloutRequest
-	33, // 48: silverback.distributor.v1.RolloutService.RetryRollout:input_type -> silverback.distributor.v1.RetryRolloutRequest
-	35, // 49: silverback.distributor.v1.RolloutService.FreezeGroup:input_type -> silverback.distributor.v1.FreezeGroupRequest
-	37, // 50: silverback.distributor.v1.RolloutService.UnfreezeGroup:input_type -> silverback.distributor.v1.UnfreezeGroupRequest
-	11, // 51: silverback.distributor.v1.RolloutService.GetRollout:output_type -> silverback.distributor.v1.GetRolloutResponse
-	13, // 52: silverback.distributor.v1.RolloutService.ListRollouts:output_type -> silverback.distributor.v1.ListRolloutsResponse
-	15, // 53: silverback.distributor.v1.RolloutService.WatchRollouts:output_type -> silverback.distributor.v1.WatchRolloutsResponse
-	17, // 54: silverback.distributor.v1.RolloutService.GetAssignment:output_type -> silverback.distributor.v1.GetAssignmentResponse
-	19, // 55: silverback.distributor.v1.RolloutService.ListAssignments:output_type -> silverback.distributor.v1.ListAssignmentsResponse
-	22, // 56: silverback.distributor.v1.RolloutService.GetLedger:output_type -> silverback.distributor.v1.GetLedgerResponse
-	24, // 57: silverback.distributor.v1.RolloutService.RecoverLedger:output_type -> silverback.distributor.v1.RecoverLedgerResponse
-	26, // 58: silverback.distributor.v1.RolloutService.PauseRollout:output_type -> silverback.distributor.v1.PauseRolloutResponse
-	28, // 59: silverback.distributor.v1.RolloutService.ResumeRollout:output_type -> silverback.distributor.v1.ResumeRolloutResponse
-	30, // 60: silverback.distributor.v1.RolloutService.PromoteRollout:output_type -> silverback.distributor.v1.PromoteRolloutResponse
-	32, // 61: silverback.distributor.v1.RolloutService.AbortRollout:output_type -> silverback.distributor.v1.AbortRolloutResponse
-	34, // 62: silverback.distributor.v1.RolloutService.RetryRollout:output_type -> silverback.distributor.v1.RetryRolloutResponse
-	36, // 63: silverback.distributor.v1.RolloutService.FreezeGroup:output_type -> silverback.distributor.v1.FreezeGroupResponse
-	38, // 64: silverback.distributor.v1.RolloutService.UnfreezeGroup:output_type -> silverback.distributor.v1.UnfreezeGroupResponse
-	51, // [51:65] is the sub-list for method output_type
-	37, // [37:51] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	44, // 13: silverback.distributor.v1.Rollout.load_interval:type_name -> google.protobuf.Duration
+	44, // 14: silverback.distributor.v1.LoadForecast.serving_time:type_name -> google.protobuf.Duration
+	44, // 15: silverback.distributor.v1.LoadForecast.remaining_time:type_name -> google.protobuf.Duration
+	1,  // 16: silverback.distributor.v1.GateResult.outcome:type_name -> silverback.distributor.v1.GateResult.Outcome
+	43, // 17: silverback.distributor.v1.Order.create_time:type_name -> google.protobuf.Timestamp
+	45, // 18: silverback.distributor.v1.Refusal.problem:type_name -> silverback.fleet.v1.Problem
+	5,  // 19: silverback.distributor.v1.Assignment.frozen:type_name -> silverback.distributor.v1.Order
+	2,  // 20: silverback.distributor.v1.GetRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 21: silverback.distributor.v1.ListRolloutsResponse.rollouts:type_name -> silverback.distributor.v1.Rollout
+	2,  // 22: silverback.distributor.v1.WatchRolloutsResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	39, // 23: silverback.distributor.v1.WatchRolloutsResponse.synced:type_name -> silverback.distributor.v1.WatchRolloutsResponse.Synced
+	9,  // 24: silverback.distributor.v1.GetAssignmentResponse.assignment:type_name -> silverback.distributor.v1.Assignment
+	9,  // 25: silverback.distributor.v1.ListAssignmentsResponse.assignments:type_name -> silverback.distributor.v1.Assignment
+	43, // 26: silverback.distributor.v1.Ledger.recover_time:type_name -> google.protobuf.Timestamp
+	40, // 27: silverback.distributor.v1.Ledger.ahead:type_name -> silverback.distributor.v1.Ledger.AheadNode
+	41, // 28: silverback.distributor.v1.Ledger.members:type_name -> silverback.distributor.v1.Ledger.Member
+	20, // 29: silverback.distributor.v1.GetLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
+	20, // 30: silverback.distributor.v1.RecoverLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
+	2,  // 31: silverback.distributor.v1.PauseRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 32: silverback.distributor.v1.ResumeRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 33: silverback.distributor.v1.PromoteRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 34: silverback.distributor.v1.AbortRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 35: silverback.distributor.v1.RetryRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	5,  // 36: silverback.distributor.v1.FreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
+	5,  // 37: silverback.distributor.v1.UnfreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
+	10, // 38: silverback.distributor.v1.RolloutService.GetRollout:input_type -> silverback.distributor.v1.GetRolloutRequest
+	12, // 39: silverback.distributor.v1.RolloutService.ListRollouts:input_type -> silverback.distributor.v1.ListRolloutsRequest
+	14, // 40: silverback.distributor.v1.RolloutService.WatchRollouts:input_type -> silverback.distributor.v1.WatchRolloutsRequest
+	16, // 41: silverback.distributor.v1.RolloutService.GetAssignment:input_type -> silverback.distributor.v1.GetAssignmentRequest
+	18, // 42: silverback.distributor.v1.RolloutService.ListAssignments:input_type -> silverback.distributor.v1.ListAssignmentsRequest
+	21, // 43: silverback.distributor.v1.RolloutService.GetLedger:input_type -> silverback.distributor.v1.GetLedgerRequest
+	23, // 44: silverback.distributor.v1.RolloutService.RecoverLedger:input_type -> silverback.distributor.v1.RecoverLedgerRequest
+	25, // 45: silverback.distributor.v1.RolloutService.PauseRollout:input_type -> silverback.distributor.v1.PauseRolloutRequest
+	27, // 46: silverback.distributor.v1.RolloutService.ResumeRollout:input_type -> silverback.distributor.v1.ResumeRolloutRequest
+	29, // 47: silverback.distributor.v1.RolloutService.PromoteRollout:input_type -> silverback.distributor.v1.PromoteRolloutRequest
+	31, // 48: silverback.distributor.v1.RolloutService.AbortRollout:input_type -> silverback.distributor.v1.AbortRolloutRequest
+	33, // 49: silverback.distributor.v1.RolloutService.RetryRollout:input_type -> silverback.distributor.v1.RetryRolloutRequest
+	35, // 50: silverback.distributor.v1.RolloutService.FreezeGroup:input_type -> silverback.distributor.v1.FreezeGroupRequest
+	37, // 51: silverback.distributor.v1.RolloutService.UnfreezeGroup:input_type -> silverback.distributor.v1.UnfreezeGroupRequest
+	11, // 52: silverback.distributor.v1.RolloutService.GetRollout:output_type -> silverback.distributor.v1.GetRolloutResponse
+	13, // 53: silverback.distributor.v1.RolloutService.ListRollouts:output_type -> silverback.distributor.v1.ListRolloutsResponse
+	15, // 54: silverback.distributor.v1.RolloutService.WatchRollouts:output_type -> silverback.distributor.v1.WatchRolloutsResponse
+	17, // 55: silverback.distributor.v1.RolloutService.GetAssignment:output_type -> silverback.distributor.v1.GetAssignmentResponse
+	19, // 56: silverback.distributor.v1.RolloutService.ListAssignments:output_type -> silverback.distributor.v1.ListAssignmentsResponse
+	22, // 57: silverback.distributor.v1.RolloutService.GetLedger:output_type -> silverback.distributor.v1.GetLedgerResponse
+	24, // 58: silverback.distributor.v1.RolloutService.RecoverLedger:output_type -> silverback.distributor.v1.RecoverLedgerResponse
+	26, // 59: silverback.distributor.v1.RolloutService.PauseRollout:output_type -> silverback.distributor.v1.PauseRolloutResponse
+	28, // 60: silverback.distributor.v1.RolloutService.ResumeRollout:output_type -> silverback.distributor.v1.ResumeRolloutResponse
+	30, // 61: silverback.distributor.v1.RolloutService.PromoteRollout:output_type -> silverback.distributor.v1.PromoteRolloutResponse
+	32, // 62: silverback.distributor.v1.RolloutService.AbortRollout:output_type -> silverback.distributor.v1.AbortRolloutResponse
+	34, // 63: silverback.distributor.v1.RolloutService.RetryRollout:output_type -> silverback.distributor.v1.RetryRolloutResponse
+	36, // 64: silverback.distributor.v1.RolloutService.FreezeGroup:output_type -> silverback.distributor.v1.FreezeGroupResponse
+	38, // 65: silverback.distributor.v1.RolloutService.UnfreezeGroup:output_type -> silverback.distributor.v1.UnfreezeGroupResponse
+	52, // [52:66] is the sub-list for method output_type
+	38, // [38:52] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_silverback_distributor_v1_rollout_proto_init() }
