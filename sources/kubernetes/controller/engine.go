@@ -11,7 +11,6 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/content"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/delivery"
-	"github.com/silverback-gateway/silverback/sources/kubernetes/endpoints"
 )
 
 const (
@@ -53,10 +52,9 @@ type engine struct {
 	pin       *translatorv1.Pin // of the source, while it was not looked at
 	pinned    string            // the pin that was looked at last
 	drains    drains
-	pace      endpoints.Pace
-	lastCall  time.Time // when something was submitted last
-	changedAt time.Time // when the first change came that is not submitted yet; zero when there is none
-	head      int64     // the newest revision that holds it
+	changedAt time.Time     // when the first change came that is not submitted yet; zero when there is none
+	heldBy    time.Duration // the load interval that the plan waits for; 0 when it waits for none
+	head      int64         // the newest revision that holds it
 	history   history
 	contents  map[int64]delivery.Remembered
 	plan      *plan
@@ -73,7 +71,7 @@ type engine struct {
 func newEngine(s *sources, share string) *engine {
 	f := &remote{Client: s.remote.Client, group: s.remote.group, source: sourceOf(s.remote.source, share)}
 	return &engine{Config: s.Config, log: s.shareLog(share), metrics: s.metrics, sources: s, remote: f, now: s.now, share: share,
-		broken: s.broken, contents: map[int64]delivery.Remembered{}, pace: endpoints.Pace{Window: s.EndpointWindow},
+		broken: s.broken, contents: map[int64]delivery.Remembered{},
 		retry: backoff.Backoff{Policy: retryPolicy}}
 }
 
@@ -102,7 +100,7 @@ func (e *engine) look(ctx context.Context, changed bool) {
 		e.later()
 	} else {
 		first := e.plan == nil
-		if blamed := e.judge(news.rollout); changed || blamed || first {
+		if blamed := e.judge(news.rollout); changed || blamed || first || loadInterval(news.rollout) < e.heldBy {
 			e.work(ctx)
 		}
 		// A rollout that ended before this process began makes no more news, and is led back to objects by the first plan.

@@ -599,11 +599,7 @@ func TestEndpointsThatLeaveAreDrainedBeforeTheNextRevision(t *testing.T) {
 	w := newWorld(t)
 	w.cluster.apply(t, service("web", "10.0.0.1", "10.0.0.2"), ingress("web/shop", "/shop"))
 	w.phase("web/shop", delivery.Programmed)
-	w.stop()
-	w.window = time.Hour
-	w.start()
-	w.phase("web/shop", delivery.Programmed)
-	w.cluster.apply(t, service("web", "10.0.0.1", "10.0.0.3")) // the first change of a quiet time goes at once
+	w.cluster.apply(t, service("web", "10.0.0.1", "10.0.0.3"))
 	drained := func() string {
 		page, err := w.client.Targets().ListDrainedTargets(t.Context(), &distributorv1.ListDrainedTargetsRequest{Group: lab.Group})
 		if err != nil {
@@ -621,6 +617,10 @@ func TestEndpointsThatLeaveAreDrainedBeforeTheNextRevision(t *testing.T) {
 		}
 		return nil
 	})
+	w.stop()
+	w.window = time.Hour
+	w.start() // a process that did not submit anything itself, and keeps to the window of the one before
+	w.phase("web/shop", delivery.Programmed)
 	w.cluster.apply(t, service("web", "10.0.0.1"))
 	w.eventually("the endpoint is drained", func() error {
 		if got := drained(); got != "10.0.0.3:80 for kubernetes.kubernetes" {
@@ -703,6 +703,38 @@ func TestANamespaceThatEndsIsKeptFromItsFirstObjectOn(t *testing.T) {
 	})
 	if text := w.served(); !strings.Contains(text, `~/big0$`) || text != before {
 		t.Errorf("it is served otherwise than before: %s", text)
+	}
+}
+
+// TestChangedTargetsWaitForTheLoadInterval has a policy that lets gateways load once an hour, until it lets them load at any time.
+func TestChangedTargetsWaitForTheLoadInterval(t *testing.T) {
+	w := newFleet(t)
+	w.interval(time.Hour)
+	w.cluster.apply(t, service("web", "10.0.0.1"), ingress("web/shop", "/shop"))
+	w.start()
+	w.phase("web/shop", delivery.Programmed)
+	before := w.newest().GetNumber()
+	w.cluster.apply(t, service("web", "10.0.0.1", "10.0.0.2"))
+	<-time.After(time.Second) // longer than the debounce: that nothing happens is no event
+	if got := w.newest().GetNumber(); got != before {
+		t.Fatalf("revision %d came within the load interval", got)
+	}
+	w.interval(0)
+	w.eventually("the new endpoint is there", func() error {
+		if text := w.served(); !strings.Contains(text, "10.0.0.2:80") {
+			return errors.New(text)
+		}
+		return nil
+	})
+}
+
+// interval sets the load interval of the group.
+func (w *world) interval(d time.Duration) {
+	w.Helper()
+	_, err := w.client.Registry().UpdateGroup(w.Context(), &registryv1.UpdateGroupRequest{Group: &registryv1.Group{Name: lab.Group,
+		Policy: &fleetv1.RolloutPolicy{LoadInterval: durationpb.New(d)}}})
+	if err != nil {
+		w.Fatal(err)
 	}
 }
 

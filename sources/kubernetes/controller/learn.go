@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/silverback-gateway/silverback/client"
 	"github.com/silverback-gateway/silverback/kit/backoff"
@@ -103,6 +104,10 @@ func (e *engine) learnOnce(ctx context.Context) error {
 		}
 	}
 	if last != nil {
+		// The process before may have submitted just now. The clocks of two machines differ: a time to come is now.
+		if at := earlier(last.GetCreateTime().AsTime(), e.now()); at.After(e.sources.lastCall) {
+			e.sources.lastCall = at
+		}
 		for ref, c := range remembered(last.GetMessage()) {
 			c.share = e.share
 			e.broken[ref] = c
@@ -114,6 +119,13 @@ func (e *engine) learnOnce(ctx context.Context) error {
 	}
 	e.learned = true
 	return nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // readPin reads the contents that a pin of a rollout names.

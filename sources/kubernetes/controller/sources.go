@@ -51,6 +51,9 @@ type sources struct {
 	engines   map[string]*engine // by share
 	moving    string             // why entities cannot be moved between sources now; empty when there is nothing to move
 	again     time.Time
+	// lastCall is when something was submitted last, of whatever share, and pacedFrom what that was when the present pass began: what is due
+	// in one pass goes together.
+	lastCall, pacedFrom time.Time
 
 	mu    sync.Mutex
 	shown string // the warning
@@ -198,6 +201,7 @@ func (s *sources) look(ctx context.Context, changed bool) error {
 // pass has each engine look at what is new, that of the common source first, since the others refer to it. What one of them leaves out
 // changes what the others mean, so that they look again.
 func (s *sources) pass(ctx context.Context, changed bool) {
+	s.pacedFrom = s.lastCall
 	for range maxRounds {
 		before := fmt.Sprint(s.broken.key(), s.engine(common).referred)
 		s.engage()

@@ -76,7 +76,7 @@ func (e *engine) submit(ctx context.Context) bool {
 		e.submitted = e.plan.content // it is there already; to submit it would end a pin that remembers what was refused
 	}
 	if e.submitted != nil && digest == e.submitted.Digest() {
-		e.changedAt = time.Time{}
+		e.changedAt, e.heldBy = time.Time{}, 0
 		e.waitFor(e.whyNotServed(), e.committed != nil && digest != e.committed.Digest())
 		e.retry.Reset()
 		return true
@@ -95,18 +95,31 @@ func (e *engine) alone() bool { return e.share == common && len(e.sources.engine
 // of an upstream do not wait: without them its routes are answered with 503.
 func (e *engine) paced() bool {
 	now := e.now()
+	e.heldBy = 0
 	if e.changedAt.IsZero() {
 		e.changedAt = now
 	}
 	if e.submitted == nil || !e.plan.content.SameForms(e.submitted) || e.plan.content.Fills(e.submitted) {
 		return false
 	}
-	due := e.pace.Due(endpoints.Targets, e.changedAt, e.lastCall)
+	pace := endpoints.Pace{Window: e.EndpointWindow, LoadInterval: loadInterval(e.rollout)}
+	due := pace.Due(endpoints.Targets, e.changedAt, e.sources.pacedFrom)
 	if !due.After(now) {
 		return false
 	}
 	e.again = due
+	if pace.LoadInterval > pace.Window {
+		e.heldBy = pace.LoadInterval
+	}
 	return true
+}
+
+// loadInterval is the load interval of the group, as far as it is known: a distributor of an older version says that of the policy alone.
+func loadInterval(r *client.Rollout) time.Duration {
+	if now := r.GetLoadInterval(); now != nil {
+		return now.AsDuration()
+	}
+	return r.GetPolicy().GetLoadInterval().AsDuration()
 }
 
 // whyNotServed says why what was submitted is not what the source holds: somebody put it back.
@@ -200,7 +213,7 @@ func (e *engine) accepted(answer *client.SubmitResponse) bool {
 	}
 	e.sources.revisions.see(answer.GetRevision())
 	e.history.add(e.plan.content, e.now())
-	e.lastCall, e.changedAt = e.now(), time.Time{}
+	e.called()
 	before := e.head
 	e.submitted = e.plan.content
 	if answer.GetRevision().GetNumber() > 0 {
@@ -221,6 +234,9 @@ func (e *engine) accepted(answer *client.SubmitResponse) bool {
 	return true
 }
 
+// called notes that something was submitted, which costs each gateway a load.
+func (e *engine) called() { e.sources.lastCall, e.changedAt, e.heldBy = e.now(), time.Time{}, 0 }
+
 // takeAway takes away the source of a namespace of which nothing is left, which the guard let pass.
 func (e *engine) takeAway(ctx context.Context, message string) bool {
 	answer, err := e.remote.Translator().DeleteSource(ctx, &translatorv1.DeleteSourceRequest{Group: e.remote.group, Source: e.remote.source,
@@ -231,7 +247,8 @@ func (e *engine) takeAway(ctx context.Context, message string) bool {
 	e.retry.Reset()
 	e.sources.revisions.see(answer.GetRevision())
 	e.metrics.submitted("committed")
-	e.lastCall, e.changedAt, e.history = e.now(), time.Time{}, history{}
+	e.called()
+	e.history = history{}
 	if number := answer.GetRevision().GetNumber(); number > 0 {
 		e.commit(answer.GetRevision(), nil, delivery.Remembered{})
 	}
