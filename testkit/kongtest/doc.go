@@ -12,7 +12,8 @@
 //   - Workers: each has its own connections, and turns to a new configuration on its own, a little after the 201.
 //   - The proxy: routes by host, path, method, header and SNI in the order of the flavor traditional_compatible (F45), and by expressions
 //     in
-//     the flavor "expressions". Services, upstreams with weights, strip_path, preserve_host. The plugins pre-function (its Lua is run),
+//     the flavor "expressions". Services, upstreams with weights, strip_path, preserve_host. The plugins pre-function and post-function
+//     (their Lua is run, in the access phase),
 //     key-auth, basic-auth (with the hashes that Kong keeps), ip-restriction, request-termination, redirect, request-transformer and
 //     response-transformer (with templates; headers, path, method and query string, but no bodies).
 //   - Certificates of the configuration by their SNIs, on listeners of the proxy for TLS.

@@ -158,6 +158,34 @@ func TestResponseTransformerChangesHeadersOfEveryAnswer(t *testing.T) {
 	})
 }
 
+// TestPostFunctionAnswersAfterAuthenticationWithAHeaderOfItsOwn reads what redirections of the Gateway API are made of.
+func TestPostFunctionAnswersAfterAuthenticationWithAHeaderOfItsOwn(t *testing.T) {
+	each(t, func(t *testing.T, k *target) {
+		if k.root(t).Configuration.UntrustedLua == "off" {
+			return // F41 says what happens then
+		}
+		const code = `local r = kong.request ` +
+			`return kong.response.exit(307, 'redirecting', { Location = r.get_forwarded_scheme() .. '://' .. r.get_forwarded_host() .. ` +
+			`((r.get_header('host') or ''):match(':%d+$') or '') .. r.get_path_with_query(), ` +
+			`['X-Normal'] = (r.get_path():gsub('[^%w/%%]', function(c) return string.format('%%%02X', c:byte()) end)), ` +
+			`['X-Query'] = r.get_raw_query() })`
+		k.transformed(t, listening(t),
+			transforming("open", "post-function", `{"access":["`+code+`"]}`),
+			`{"name":"shut","paths":["/shut"],"plugins":[{"name":"key-auth"},{"name":"post-function","config":{"access":["`+code+`"]}}]}`)
+		got := get(t, k.proxy+"/open/./a%20b?c=1&d", "Host", "One.Example:8443")
+		for name, want := range map[string]string{
+			"Location": "http://one.example:8443/open/./a%20b?c=1&d", "X-Normal": "/open/a%20b", "X-Query": "c=1&d",
+		} {
+			if value := got.header.Get(name); got.code != http.StatusTemporaryRedirect || value != want {
+				t.Errorf("%s: %s is %q, want %q", got, name, value, want)
+			}
+		}
+		if got := get(t, k.proxy+"/shut"); got.code != http.StatusUnauthorized || got.header.Get("Location") != "" {
+			t.Errorf("without a key: %s, to %q", got, got.header.Get("Location"))
+		}
+	})
+}
+
 func TestRedirectSendsAwayWithOrWithoutThePath(t *testing.T) {
 	each(t, func(t *testing.T, k *target) {
 		k.transformed(t, listening(t),

@@ -288,6 +288,15 @@ func (s *Checker) pluginRules(n *entity.Node, complain func(string, ...any)) {
 		complain(fmt.Sprintf("plugin '%s' not enabled; add it to the 'plugins' configuration property", name), "name")
 		return
 	}
+	if config, _ := n.Own["config"].(map[string]any); name == "redirect" {
+		if location, ok := config["location"].(string); ok {
+			if u, err := url.Parse(location); err != nil || u.Host == "" {
+				complain("missing host in url", "config", "location")
+			} else if u.Scheme == "" {
+				complain("missing scheme in url", "config", "location")
+			}
+		}
+	}
 	s.luaRules(n, complain)
 }
 

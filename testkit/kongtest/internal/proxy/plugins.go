@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -14,6 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/document"
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/entity"
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/reply"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/request"
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/sandbox"
 )
 
@@ -50,7 +52,7 @@ func compilePlugin(n *entity.Node, luaAllowed bool) *plugin {
 	}
 	switch name := n.Text("name"); name {
 	case "pre-function":
-		return &plugin{name: name, priority: 1000000, run: preFunction(config, luaAllowed)}
+		return &plugin{name: name, priority: 1000000, run: functions(config, luaAllowed)}
 	case "key-auth":
 		return &plugin{name: name, priority: 1250, run: keyAuth(config)}
 	case "basic-auth":
@@ -65,12 +67,14 @@ func compilePlugin(n *entity.Node, luaAllowed bool) *plugin {
 		return &plugin{name: name, priority: 779, run: redirect(config)}
 	case "request-termination":
 		return &plugin{name: name, priority: 2, run: requestTermination(config)}
+	case "post-function":
+		return &plugin{name: name, priority: -1000, run: functions(config, luaAllowed)}
 	}
 	return nil
 }
 
-// preFunction runs the functions of the access phase, and of no other phase. With untrusted_lua off the client gets an empty reply (F41).
-func preFunction(config map[string]any, allowed bool) func(http.ResponseWriter, *http.Request, *turn) bool {
+// functions runs those of the access phase, and of no other phase. With untrusted_lua off the client gets an empty reply (F41).
+func functions(config map[string]any, allowed bool) func(http.ResponseWriter, *http.Request, *turn) bool {
 	var protos []*lua.FunctionProto
 	for _, source := range entity.Words(config["access"]) {
 		if proto, err := sandbox.Compile(source); err == nil { // else refused before
@@ -82,12 +86,8 @@ func preFunction(config map[string]any, allowed bool) func(http.ResponseWriter, 
 			reply.HangUp(w)
 			return true
 		}
-		host, _ := splitHost(r.Host)
-		c := sandbox.Call{
-			ClientIP: clientIP(r), Worker: t.worker, Workers: t.workers, PID: t.pid,
-			Method: r.Method, Host: host, Path: r.URL.Path,
-			Header: r.Header.Get, Query: r.URL.Query().Get,
-		}
+		c := callOf(r)
+		c.Worker, c.Workers, c.PID = t.worker, t.workers, t.pid
 		for _, proto := range protos {
 			left, err := sandbox.Run(r.Context(), proto, c)
 			switch {
@@ -101,6 +101,28 @@ func preFunction(config map[string]any, allowed bool) func(http.ResponseWriter, 
 		}
 		return false
 	}
+}
+
+// callOf is what functions may read of a request.
+func callOf(r *http.Request) sandbox.Call {
+	host, _ := splitHost(r.Host)
+	a := request.Of(r)
+	c := sandbox.Call{
+		ClientIP: clientIP(r), Method: r.Method, Scheme: a.Protocol(), Host: strings.ToLower(host), Path: a.Path, RawPath: r.RequestURI,
+		RawQuery: strings.TrimPrefix(a.Query, "?"), Header: r.Header.Get, Query: r.URL.Query().Get,
+	}
+	if at, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		c.Port = at.Port
+	}
+	c.RawPath, _, _ = strings.Cut(c.RawPath, "?")
+	header := c.Header
+	c.Header = func(name string) string { // a server of Go keeps it apart
+		if strings.EqualFold(name, "Host") {
+			return r.Host
+		}
+		return header(name)
+	}
+	return c
 }
 
 func keyAuth(config map[string]any) func(http.ResponseWriter, *http.Request, *turn) bool {
@@ -206,6 +228,9 @@ func requestTermination(config map[string]any) func(http.ResponseWriter, *http.R
 
 // exit answers as kong.response.exit does: a table becomes JSON.
 func (t *turn) exit(w http.ResponseWriter, e *sandbox.Exit) {
+	for name, value := range e.Header {
+		w.Header().Set(name, value)
+	}
 	w.Header().Set("X-Kong-Response-Latency", "0")
 	switch body := e.Body.(type) {
 	case nil:

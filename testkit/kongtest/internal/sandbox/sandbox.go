@@ -1,4 +1,5 @@
-// Package sandbox compiles and runs the Lua functions of the pre-function plugin, with a part of what Kong's own sandbox offers.
+// Package sandbox compiles and runs the Lua functions of the plugins pre-function and post-function, with a part of what Kong's own sandbox
+// offers.
 package sandbox
 
 import (
@@ -12,7 +13,7 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// Compile compiles one function of pre-function, as the body of a chunk, like Kong.
+// Compile compiles one function, as the body of a chunk, like Kong.
 func Compile(source string) (*lua.FunctionProto, error) {
 	chunk, err := parse.Parse(strings.NewReader(source), "pre-function")
 	if err != nil {
@@ -25,6 +26,7 @@ func Compile(source string) (*lua.FunctionProto, error) {
 type Exit struct {
 	Status int
 	Body   any // nil, a string, or plain JSON values
+	Header map[string]string
 }
 
 // Call is what a function may read of the request and the worker.
@@ -32,8 +34,12 @@ type Call struct {
 	ClientIP        string
 	Worker, Workers int
 	PID             int
-	Method, Host    string
-	Path            string
+	Method          string
+	Scheme, Host    string // the host without its port
+	Port            int    // of the listener
+	Path            string // normal
+	RawPath         string // as sent
+	RawQuery        string // without the question mark
 	Header, Query   func(name string) string
 }
 
@@ -122,6 +128,10 @@ func offer(L *lua.LState, c Call, left **Exit) {
 			}
 			e.Body = body
 		}
+		if table, ok := L.Get(3).(*lua.LTable); ok {
+			e.Header = map[string]string{}
+			table.ForEach(func(name, value lua.LValue) { e.Header[name.String()] = value.String() })
+		}
 		*left = e
 		L.RaiseError("%v", errExit)
 		return 0
@@ -134,14 +144,24 @@ func offer(L *lua.LState, c Call, left **Exit) {
 		return t
 	}
 	clientIP := text(func() string { return c.ClientIP })
+	scheme, host, port := text(func() string { return c.Scheme }), text(func() string { return c.Host }), number(c.Port)
 	L.SetGlobal("kong", module(map[string]map[string]lua.LGFunction{
 		"client":   {"get_ip": clientIP, "get_forwarded_ip": clientIP},
 		"response": response,
 		"request": {
 			"get_method": text(func() string { return c.Method }),
-			"get_host":   text(func() string { return c.Host }),
-			"get_path":   text(func() string { return c.Path }),
-			"get_scheme": text(func() string { return "http" }),
+			"get_scheme": scheme, "get_host": host, "get_port": port,
+			// No client is trusted to have forwarded anything, as in Kong by default.
+			"get_forwarded_scheme": scheme, "get_forwarded_host": host, "get_forwarded_port": port,
+			"get_path":      text(func() string { return c.Path }),
+			"get_raw_path":  text(func() string { return c.RawPath }),
+			"get_raw_query": text(func() string { return c.RawQuery }),
+			"get_path_with_query": text(func() string {
+				if c.RawQuery == "" {
+					return c.RawPath
+				}
+				return c.RawPath + "?" + c.RawQuery
+			}),
 			"get_header": named(c.Header), "get_query_arg": named(c.Query),
 		},
 	}))
