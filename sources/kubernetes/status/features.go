@@ -8,12 +8,14 @@ import (
 )
 
 // supported are the features of the Gateway API that work with both router flavors. Each is one that the requests or the conditions of the
-// conformance suite hold for, which a test sees to. Of the status codes of redirections only those of the core are among them: the suite
-// asks for 303, 307 and 308 without a host, and Kong's plugin redirect answers 500 where it keeps the path and has no host.
+// conformance suite hold for, which a test sees to. HTTPRoutePortRedirect is not among them although ports are redirected to: its test has
+// routes with one path at two ports, and Kong has one router for both.
 var supported = []features.FeatureName{
 	features.SupportGateway, features.SupportGatewayAddressEmpty, features.SupportGatewayPort8080, features.SupportListenerSet,
 	features.SupportGRPCRoute, features.SupportHTTPRoute, features.SupportHTTPRouteHostRewrite, features.SupportHTTPRoutePathRewrite,
-	features.SupportHTTPRouteNamedRouteRule,
+	features.SupportHTTPRouteNamedRouteRule, features.SupportHTTPRouteSchemeRedirect, features.SupportHTTPRoutePathRedirect,
+	features.SupportHTTPRoute303RedirectStatusCode, features.SupportHTTPRoute307RedirectStatusCode,
+	features.SupportHTTPRoute308RedirectStatusCode,
 	features.SupportHTTPRouteResponseHeaderModification, features.SupportReferenceGrant, features.SupportTCPRoute, features.SupportTLSRoute,
 	features.SupportTLSRouteModeTerminate, features.SupportUDPRoute,
 }

@@ -3,7 +3,6 @@ package translate
 import (
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
@@ -71,11 +70,11 @@ type filtered struct {
 	captureByExpression bool
 }
 
-// filter puts what filters ask for on a route. path is the one that is matched.
-func (m httpRouteMaker) filter(r *route, filters []gateway.HTTPRouteFilter, path string, tags []string) error {
+// filter puts what filters ask for on a route.
+func (m httpRouteMaker) filter(r *route, filters []gateway.HTTPRouteFilter, at place, tags []string) error {
 	f := filtered{redirectPlugin: m.redirectPlugin, captureByExpression: m.expressions}
 	for _, one := range filters {
-		if err := f.add(one, path); err != nil {
+		if err := f.add(one, at); err != nil {
 			return err
 		}
 	}
@@ -109,7 +108,7 @@ func made(t **transformer) *transformer {
 	return *t
 }
 
-func (f *filtered) add(filter gateway.HTTPRouteFilter, path string) error {
+func (f *filtered) add(filter gateway.HTTPRouteFilter, at place) error {
 	switch filter.Type {
 	case gateway.HTTPRouteFilterRequestHeaderModifier:
 		made(&f.request).modify(filter.RequestHeaderModifier)
@@ -119,9 +118,9 @@ func (f *filtered) add(filter gateway.HTTPRouteFilter, path string) error {
 		if filter.RequestRedirect == nil {
 			return errors.New("a redirect says nothing")
 		}
-		f.redirect(filter.RequestRedirect, path)
+		f.redirect(filter.RequestRedirect, at)
 	case gateway.HTTPRouteFilterURLRewrite:
-		return f.rewrite(filter.URLRewrite, path)
+		return f.rewrite(filter.URLRewrite, at.path)
 	case gateway.HTTPRouteFilterExtensionRef:
 		ref := filter.ExtensionRef
 		if ref == nil || ref.Group != kongcrd.Group || ref.Kind != kongcrd.KindPlugin {
@@ -132,39 +131,6 @@ func (f *filtered) add(filter gateway.HTTPRouteFilter, path string) error {
 		return fmt.Errorf("the filter %s has no equivalent", filter.Type)
 	}
 	return nil
-}
-
-// redirect answers with a redirection, by the plugin redirect, or by request-termination and a header.
-func (f *filtered) redirect(to *gateway.HTTPRequestRedirectFilter, matched string) {
-	location, replaced := matched, false
-	if to.Path != nil && to.Path.Type == gateway.FullPathHTTPPathModifier && to.Path.ReplaceFullPath != nil {
-		location, replaced = *to.Path.ReplaceFullPath, true
-	}
-	if f.redirectPlugin && !replaced {
-		location = "/"
-	}
-	if to.Hostname != nil {
-		scheme, host := "http", string(*to.Hostname)
-		if to.Scheme != nil {
-			scheme = *to.Scheme
-		}
-		if to.Port != nil {
-			host += fmt.Sprintf(":%d", *to.Port)
-		}
-		location = scheme + "://" + path.Join(host, location)
-	}
-	config := declarative.Fields{"status_code": nil} // the plugin's default
-	if to.StatusCode != nil {
-		config["status_code"] = *to.StatusCode
-	}
-	if f.redirectPlugin {
-		config["location"], config["keep_incoming_path"] = location, !replaced
-		f.others = append(f.others, declarative.Plugin{Name: "redirect", Config: config})
-		return
-	}
-	f.others = append(f.others, declarative.Plugin{Name: "request-termination", Config: config})
-	headers := made(&f.response)
-	headers.add = append(headers.add, headerText("Location", location))
 }
 
 // rewrite changes the host, and the path or a prefix of it, on its way to the backend.

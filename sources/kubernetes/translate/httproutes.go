@@ -45,7 +45,6 @@ type httpMatch struct {
 func (t *translation) httpRoutes() {
 	var routes []*gateway.HTTPRoute
 	for _, r := range object.List[*gateway.HTTPRoute](t.set, "HTTPRoute") {
-		t.warnOfPrefixRedirects(r)
 		if err := t.validHTTPRoute(r); err != nil {
 			t.problem(object.ReasonUnsupported, err.Error(), r)
 		} else if r, ok := t.attachHTTPRoute(r); ok {
@@ -69,20 +68,6 @@ func (t *translation) httpRoutes() {
 			continue
 		}
 		t.services[group.name] = s
-	}
-}
-
-// warnOfPrefixRedirects tells of redirections that Kong cannot make: it answers them with the path that was asked for, as under Kong
-// Ingress Controller.
-func (t *translation) warnOfPrefixRedirects(r *gateway.HTTPRoute) {
-	for number, rule := range r.Spec.Rules {
-		for _, f := range rule.Filters {
-			to := f.RequestRedirect
-			if to != nil && to.Path != nil && to.Path.Type == gateway.PrefixMatchHTTPPathModifier {
-				t.problem(object.ReasonUnsupported, fmt.Sprintf("rule %d: a redirection cannot replace a prefix of the path: it keeps the path; "+
-					"give replaceFullPath, or a rule for each path", number), r)
-			}
-		}
 	}
 }
 
@@ -199,15 +184,18 @@ func (t *translation) httpService(name string, rules []httpRule, priorities map[
 		terminate(s)
 	}
 	var listeners []*Listener
+	byRoute := map[*gateway.HTTPRoute][]*Listener{}
 	limit := requestTimeout(rules[0])
 	if limit > 0 && !slices.ContainsFunc(rules, func(r httpRule) bool { return requestTimeout(r) != limit }) {
 		s.ConnectTimeout, s.ReadTimeout, s.WriteTimeout = limit, limit, limit
 	}
 	for _, rule := range rules {
 		timeout(&s.Service, rule)
-		listeners = append(listeners, t.attached(rule.route, rule.route.Spec.ParentRefs)...)
+		byRoute[rule.route] = t.attached(rule.route, rule.route.Spec.ParentRefs)
+		listeners = append(listeners, byRoute[rule.route]...)
 	}
-	maker := httpRouteMaker{protocols: httpProtocols(listeners), redirectPlugin: t.RedirectPlugin, expressions: t.Expressions}
+	maker := httpRouteMaker{protocols: httpProtocols(listeners), listeners: byRoute, redirectPlugin: t.RedirectPlugin,
+		expressions: t.Expressions}
 	var err error
 	if t.Expressions {
 		s.routes, err = maker.expressionRoutes(rules, priorities)
@@ -254,6 +242,7 @@ func requestTimeout(rule httpRule) int {
 // httpRouteMaker makes the routes of the rules of one service.
 type httpRouteMaker struct {
 	protocols      []string
+	listeners      map[*gateway.HTTPRoute][]*Listener
 	redirectPlugin bool
 	expressions    bool
 }
@@ -267,7 +256,7 @@ func (m httpRouteMaker) pathRoutes(rules []httpRule) ([]route, error) {
 	for _, rule := range rules {
 		if len(rule.Matches) == 0 {
 			made := m.hostRoute(rule)
-			if err := m.filter(&made, rule.Filters, "", made.Tags); err != nil {
+			if err := m.filter(&made, rule.Filters, m.at(rule.route, "", made.Hosts...), made.Tags); err != nil {
 				return nil, err
 			}
 			routes = append(routes, made)
@@ -354,7 +343,7 @@ func (m httpRouteMaker) pathRoute(matches []httpMatch) (route, error) {
 			made.Methods = append(made.Methods, string(*match.Method))
 		}
 	}
-	return made, m.filter(&made, first.rule.Filters, pathOf(first.Path), tagsOf(source, names...))
+	return made, m.filter(&made, first.rule.Filters, m.at(source, pathOf(first.Path), made.Hosts...), tagsOf(source, names...))
 }
 
 // routeHeaders are the headers of a route.

@@ -161,7 +161,11 @@ func (m httpRouteMaker) expressionRoute(p prioritized) (route, error) {
 		PreserveHost: new(true), StripPath: new(false), Protocols: m.protocols, Tags: tags,
 		Expression: &expression, Priority: &p.priority,
 	})
-	return made, m.filter(&made, p.rule.Filters, pathOf(p.Path), tags)
+	var hosts []string
+	if p.host != "" {
+		hosts = append(hosts, p.host)
+	}
+	return made, m.filter(&made, p.rule.Filters, m.at(source, pathOf(p.Path), hosts...), tags)
 }
 
 // rewritesPrefix says whether filters replace a prefix of the path: then the path is matched so that the rest of it is captured.
