@@ -34,8 +34,15 @@ func TestANodeThatWasDeletedByHandComesBack(t *testing.T) {
 				}
 			}
 			there := func() bool {
-				answer, err := etcd.Get(context.Background(), "identity/", clientv3.WithPrefix(), clientv3.WithCountOnly())
-				return err == nil && answer.Count == 3
+				count := int64(0)
+				for _, kind := range []string{"groups", "nodes", "sessions"} {
+					answer, err := etcd.Get(context.Background(), "identity/"+kind+"/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+					if err != nil {
+						return false
+					}
+					count += answer.Count
+				}
+				return count == 3
 			}
 			eventually(t, "the node is back by what an agent does", func() bool {
 				_, err := one.renew("n", "b", nil)

@@ -77,12 +77,17 @@ func (t *heldTxn) Commit() (*clientv3.TxnResponse, error) {
 	return answer, err
 }
 
-// keys counts the keys under a prefix.
-func keys(tb testing.TB, server *etcdtest.Server, prefix string) int64 {
+// keys counts the keys under a prefix, but for the announcements of replicas.
+func keys(tb testing.TB, server *etcdtest.Server, prefix string) (n int64) {
 	tb.Helper()
-	answer, err := server.Client(tb).Get(context.Background(), prefix, clientv3.WithPrefix(), clientv3.WithCountOnly())
+	answer, err := server.Client(tb).Get(context.Background(), prefix, clientv3.WithPrefix(), clientv3.WithKeysOnly())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return answer.Count
+	for _, kv := range answer.Kvs {
+		if !strings.HasPrefix(string(kv.Key), "desired/replicas/") {
+			n++
+		}
+	}
+	return n
 }
