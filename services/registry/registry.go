@@ -44,6 +44,7 @@ type Config struct {
 	ForgetUnreachableAfter time.Duration
 	// ForgetSchemasAfter is how long a bundle of schemas is kept that no node reports; 0 is 1h.
 	ForgetSchemasAfter time.Duration
+	Backup             Backup
 }
 
 // Check reports everything that is wrong.
@@ -66,6 +67,7 @@ func (c Config) Check() error {
 	if c.ForgetSchemasAfter < 0 {
 		problems = append(problems, errors.New("forget-schemas-after is negative"))
 	}
+	problems = append(problems, c.Backup.check())
 	if c.DefaultGroup != "" {
 		problems = append(problems, fleet.ValidName("group", c.DefaultGroup))
 	}
@@ -103,6 +105,7 @@ type Service struct {
 	api        *api.Server
 	revoked    *revocation.List
 	presence   *presence.Presence
+	backups    func(context.Context) error
 	drain      func()
 }
 
@@ -134,6 +137,10 @@ func New(c Config, d Deps) (*Service, error) {
 	s.api = &api.Server{Ledger: s.store, View: s.view, Sessions: s.sessions, Schemas: s.schemas, TTL: c.SessionTTL, Renew: c.RenewInterval,
 		Draining: draining, Unmanaged: store.NewUnmanaged(d.Etcd), InventorySlot: make(chan struct{}, 1)}
 	d.Metrics.MustRegister(&collector{view: s.view, sessions: s.sessions})
+	var err error
+	if s.backups, err = c.Backup.loop(c.Replica, d); err != nil {
+		return nil, err
+	}
 	s.etcdHealth.Register(d.Metrics)
 	return s, nil
 }
@@ -166,7 +173,7 @@ func (s *Service) Warning() string { return s.etcdHealth.Warning() }
 func (s *Service) Run(ctx context.Context) error {
 	defer s.drain()
 	return run.All(ctx, s.etcdHealth.Run, func(ctx context.Context) error {
-		return s.presence.Run(ctx, s.view.Run, s.sessions.Run, s.collect)
+		return s.presence.Run(ctx, s.view.Run, s.sessions.Run, s.collect, s.backups)
 	})
 }
 

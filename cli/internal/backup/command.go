@@ -4,10 +4,8 @@ package backup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -83,7 +81,7 @@ silverback restore restores it.`,
 			}
 			defer func() { _ = client.Close() }()
 			o.KV = client.KV
-			taken, size, err := save(path, func(to io.Writer) (backup.Taken, error) {
+			taken, size, err := backup.Save(path, func(to io.Writer) (backup.Taken, error) {
 				sealed, err := backup.Encrypt(to, recipients)
 				if err != nil {
 					return backup.Taken{}, err
@@ -139,33 +137,6 @@ func etcdProblem(ctx context.Context, client *clientv3.Client, err error) error 
 		return err
 	}
 	return fmt.Errorf("etcd at %v: %w", client.Endpoints(), etcdkv.Fault(err))
-}
-
-// save writes a file that appears when it is complete, readable for its owner only. It replaces none.
-func save(path string, write func(io.Writer) (backup.Taken, error)) (taken backup.Taken, size int64, err error) {
-	if _, err := os.Lstat(path); err == nil {
-		return taken, 0, fmt.Errorf("%s exists, and no backup replaces another", path)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // readable for its owner only
-	if err != nil {
-		return taken, 0, err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if taken, err = write(f); err != nil {
-		return taken, 0, err
-	}
-	if size, err = f.Seek(0, io.SeekEnd); err != nil {
-		return taken, 0, err
-	}
-	if err = errors.Join(f.Sync(), f.Close()); err != nil {
-		return taken, 0, err
-	}
-	return taken, size, os.Rename(f.Name(), path)
 }
 
 // reading are the flags of commands that read a backup.

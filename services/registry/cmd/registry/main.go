@@ -38,6 +38,7 @@ func program(ctx context.Context) error {
 	set.Flags.DurationVar(&service.ForgetGoneAfter, "forget-gone-after", 24*time.Hour, "when a node that said goodbye is forgotten")
 	set.Flags.DurationVar(&service.ForgetUnreachableAfter, "forget-unreachable-after", 7*24*time.Hour,
 		"when a node is forgotten that went without a goodbye, unless it is drained or in quarantine; 0: never")
+	service.Backup.AddFlags(set.Flags)
 	logs.AddFlags(set.Flags)
 	set.Check(server.Check)
 	set.Check(func() error { return service.Check() }) // a method value would keep the settings of now

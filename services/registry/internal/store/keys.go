@@ -25,6 +25,9 @@ const (
 	revocationPrefix = Prefix + "revocations/"
 	revokedNodes     = revocationPrefix + "nodes/"
 	revokedUsers     = revocationPrefix + "users/"
+
+	// BackupElection is the election of the replica that makes backups.
+	BackupElection = Prefix + "backups/leader"
 )
 
 func inventoryKey(digest string) string { return inventoryPrefix + digest }
