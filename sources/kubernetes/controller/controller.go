@@ -54,25 +54,12 @@ type Deps struct {
 
 // New returns a controller. It asks neither the API server nor a service.
 func New(c Config, d Deps) (*Controller, error) {
-	kubernetes := d.REST
-	if kubernetes == nil {
-		var err error
-		if kubernetes, err = c.rest(); err != nil {
-			return nil, err
-		}
-	}
-	scheme, err := newScheme()
+	kubernetes, cached, logger, err := c.reading(d)
 	if err != nil {
 		return nil, err
 	}
-	cached, err := c.cacheOptions(scheme)
-	if err != nil {
-		return nil, err
-	}
-	logger := logr.FromSlogHandler(quiet{d.Log.Handler()})
-	ctrllog.SetLogger(logger) // of the whole process; it is set once
 	options := manager.Options{
-		Scheme: scheme, Logger: logger, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
+		Scheme: cached.Scheme, Logger: logger, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 		LeaderElection: c.LeaderElection, LeaderElectionID: c.LeaderElectionName, LeaderElectionNamespace: c.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true, LeaseDuration: new(leaseDuration), RenewDeadline: new(renewDeadline),
 		RetryPeriod: new(retryPeriod),
@@ -117,6 +104,23 @@ func New(c Config, d Deps) (*Controller, error) {
 		defer made.metrics.leading(false)
 		return made.sources.Run(ctx)
 	})))
+}
+
+// reading is how the cluster is read: where it is, what is kept of it, and where the libraries of Kubernetes log to.
+func (c *Config) reading(d Deps) (kubernetes *rest.Config, cached cache.Options, log logr.Logger, err error) {
+	if kubernetes = d.REST; kubernetes == nil {
+		if kubernetes, err = c.rest(); err != nil {
+			return nil, cached, log, err
+		}
+	}
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, cached, log, err
+	}
+	log = logr.FromSlogHandler(quiet{d.Log.Handler()})
+	ctrllog.SetLogger(log) // of the whole process; it is set once
+	cached, err = c.cacheOptions(scheme)
+	return kubernetes, cached, log, err
 }
 
 // statuses writes into the cluster.

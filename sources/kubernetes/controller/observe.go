@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/go-logr/logr"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
@@ -27,22 +25,10 @@ type Observer struct {
 
 // NewObserver returns an observer. It asks the API server nothing yet. Of the settings it takes those of what is watched and how.
 func NewObserver(c Config, d Deps) (*Observer, error) {
-	kubernetes := d.REST
-	if kubernetes == nil {
-		var err error
-		if kubernetes, err = c.rest(); err != nil {
-			return nil, err
-		}
-	}
-	scheme, err := newScheme()
+	kubernetes, options, _, err := c.reading(d)
 	if err != nil {
 		return nil, err
 	}
-	options, err := c.cacheOptions(scheme)
-	if err != nil {
-		return nil, err
-	}
-	ctrllog.SetLogger(logr.FromSlogHandler(quiet{d.Log.Handler()})) // of the whole process; it is set once
 	client, err := rest.HTTPClientFor(kubernetes)
 	if err != nil {
 		return nil, fmt.Errorf("how to reach the API server: %w", err)
