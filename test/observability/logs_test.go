@@ -16,8 +16,8 @@ import (
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
 
-// collector is what the examples use of the OpenTelemetry collector's configuration; other fields are refused.
-type collector struct {
+// collectorConfig is what the examples use of the OpenTelemetry collector's configuration; other fields are refused.
+type collectorConfig struct {
 	Extensions map[string]struct {
 		Directory string `yaml:"directory"`
 		Create    bool   `yaml:"create_directory"`
@@ -172,7 +172,7 @@ var collectors = map[string]func(line string) *entry{
 // What a process of the fleet logs arrives with its level, its time, its message and its fields.
 func TestLogsArriveWhole(t *testing.T) {
 	for name, from := range collectors {
-		var c collector
+		var c collectorConfig
 		readYAML(t, at(t, "deploy", "observability", "logs", name), &c)
 		var operators []operator
 		for _, r := range c.Receivers {
@@ -217,7 +217,7 @@ func TestLogsArriveWhole(t *testing.T) {
 // Every part of the examples is used and exists, and none loses lines while the other side is away.
 func TestCollectorsAreWhole(t *testing.T) {
 	for name := range collectors {
-		var c collector
+		var c collectorConfig
 		readYAML(t, at(t, "deploy", "observability", "logs", name), &c)
 		var receivers, processors, exporters []string
 		for _, p := range c.Service.Pipelines {
