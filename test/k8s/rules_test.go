@@ -405,6 +405,9 @@ func scalersHaveTargets(f *fleet, wrong func(string, ...any)) {
 			wrong("%s: replicas are set beside a HorizontalPodAutoscaler, so every apply would fight it", w.name)
 		}
 		for _, m := range s.Spec.Metrics {
+			if m.Pods != nil && len(s.Spec.Metrics) > 1 {
+				continue // of an adapter that may be away: there is another one beside it
+			}
 			if r := m.ContainerResource; r == nil || !slices.ContainsFunc(w.containers(),
 				func(c core.Container) bool { return c.Name == r.Container }) {
 				wrong("HorizontalPodAutoscaler %s: %s has no such container", s.Name, w.name)
