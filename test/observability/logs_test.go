@@ -119,7 +119,7 @@ func (e *entry) run(o operator) error {
 		if o.ParseFrom != "body" || o.ParseTo != "attributes" || o.OnError != "send_quiet" || o.Timestamp.Type != "gotime" {
 			return fmt.Errorf("the parser is not understood: %+v", o)
 		}
-		if json.Unmarshal([]byte(e.body.(string)), &e.attributes) != nil {
+		if parsed := json.Unmarshal([]byte(e.body.(string)), &e.attributes) == nil; !parsed {
 			return nil // it goes on as it is
 		}
 		at, err := time.Parse(o.Timestamp.Layout, fmt.Sprint(e.attributes[attribute(o.Timestamp.ParseFrom)]))

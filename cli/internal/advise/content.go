@@ -147,7 +147,7 @@ func (q request) read(ctx context.Context, a *app.App) (*configuration, error) {
 		fmt.Fprintln(a.Err, show.Problem(wire.ProblemMessage(p)))
 	}
 	if len(problems) > 0 {
-		return nil, &app.Exit{Code: app.ExitDifference, Err: errors.New("Silverback refuses the configuration, whatever the version of Kong")}
+		return nil, &app.Exit{Code: app.ExitDifference, Err: errors.New("the configuration is refused, whatever the version of Kong")}
 	}
 	c.result = result
 	return c, nil

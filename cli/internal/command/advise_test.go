@@ -239,7 +239,7 @@ func TestAdvise(t *testing.T) {
 		{name: "a file that is not there", args: []string{"--kong", "3.10", "-f", file + "x"}, code: app.ExitError,
 			want: []string{"no such file"}},
 		{name: "a file that is no configuration", args: []string{"--kong", "3.10", "-f", broken}, code: app.ExitDifference,
-			want: []string{broken + ":2:", "Silverback refuses the configuration, whatever the version of Kong"}},
+			want: []string{broken + ":2:", "the configuration is refused, whatever the version of Kong"}},
 		{name: "references into other sources", args: []string{"--kong", "3.9", "-f", dangling}, code: app.ExitDone,
 			want: []string{"nothing is refused or known to mean something else: 1 entity"}},
 		{name: "fixes", args: []string{"--cve"}, code: app.ExitDifference, want: []string{

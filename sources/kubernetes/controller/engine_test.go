@@ -505,11 +505,12 @@ func TestWhatGatewaysRefuseCostsOnlyItself(t *testing.T) {
 	w.phase("web/fresh", delivery.Programmed)
 }
 
-// TestAHaltThatAControllerMissedIsLedBackToObjects has gateways refuse a revision while no controller runs. The next controller hears of that
-// before it has read the objects, as it is with a real cluster, and of nothing afterwards.
+// TestAHaltThatAControllerMissedIsLedBackToObjects has gateways refuse a revision while no controller runs. The next controller hears of
+// that before it has read the objects, as it is with a real cluster, and of nothing afterwards.
 func TestAHaltThatAControllerMissedIsLedBackToObjects(t *testing.T) {
 	w := newFleet(t)
-	if _, err := w.client.Rollouts().FreezeGroup(t.Context(), &distributorv1.FreezeGroupRequest{Group: lab.Group, Reason: "test"}); err != nil {
+	freeze := &distributorv1.FreezeGroupRequest{Group: lab.Group, Reason: "test"}
+	if _, err := w.client.Rollouts().FreezeGroup(t.Context(), freeze); err != nil {
 		t.Fatal(err)
 	}
 	w.cluster.apply(t, plugin("bad", "not-installed"), service("web", "10.0.0.1"), ingress("web/other", "/other"),
@@ -523,7 +524,8 @@ func TestAHaltThatAControllerMissedIsLedBackToObjects(t *testing.T) {
 		return nil
 	})
 	w.stop()
-	if _, err := w.client.Rollouts().UnfreezeGroup(t.Context(), &distributorv1.UnfreezeGroupRequest{Group: lab.Group, Reason: "test"}); err != nil {
+	thaw := &distributorv1.UnfreezeGroupRequest{Group: lab.Group, Reason: "test"}
+	if _, err := w.client.Rollouts().UnfreezeGroup(t.Context(), thaw); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("gateways refuse it", func() error {

@@ -3,8 +3,8 @@ package event
 import "github.com/silverback-gateway/silverback/kit/fleet"
 
 // A Sequence orders all events of an installation: by the epoch of the ledger, then by the number of the transaction that wrote them, which
-// is its etcd revision unless the ledger was restored, then by their place in it. Sequences grow and are not consecutive. So writers need no common counter, and a recovery of the ledger,
-// which raises the epoch, repeats none.
+// is its etcd revision unless the ledger was restored, then by their place in it. Sequences grow and are not consecutive. So writers need
+// no common counter, and a recovery of the ledger, which raises the epoch, repeats none.
 type Sequence int64
 
 // MaxBatch is how many events one transaction may write.
