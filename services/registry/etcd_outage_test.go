@@ -54,6 +54,7 @@ func TestAWriteWithoutEtcdIsToldWhatIsAway(t *testing.T) {
 	if err := r.enrol("a", "1", serving()); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the node is in the view", func() bool { return r.node(t, "a") != nil })
 	way.Sever()
 	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
