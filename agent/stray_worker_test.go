@@ -26,6 +26,32 @@ func TestF43_AStaleRouterIsLoadedOnceMore(t *testing.T) {
 	}
 }
 
+// A worker whose router takes no load any more is a failed proof, load after load, until the gateway is restarted.
+func TestAWedgedRouterIsAFailedProofUntilARestart(t *testing.T) {
+	n := newNode(t, kongtest.Workers(2))
+	n.started()
+	first, second := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "a", "b")
+	n.acked(1, 10, nil, first)
+	n.kong.WedgeRouters()
+	n.direct(2, 11, first, second)
+	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_STALE_ROUTER {
+		t.Fatalf("outcome %v", o)
+	}
+	n.until("the agent says so", func() bool { return n.condition("StaleRouter") != "" })
+	if err := n.kong.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		o := n.outcome()
+		if o.GetAck() != nil {
+			return
+		}
+		if o.GetFailure() == nil {
+			t.Fatalf("after a restart: %v", o)
+		}
+	}
+}
+
 // The agent waits a second between loads, so that no router goes stale.
 func TestF43_TheAgentLeavesASecondBetweenLoads(t *testing.T) {
 	n := newNode(t, kongtest.Workers(2))

@@ -50,6 +50,10 @@ func (g *Gateway) LeaveStale(n int) { g.admin.Faults.LeaveStale(n) }
 // than 0.3 s between loads (F43).
 func (g *Gateway) StaleWhenHasty(sooner time.Duration) { g.admin.Faults.StaleWhenHasty(sooner) }
 
+// WedgeRouters makes the workers keep their router from now on, despite each 201, until a restart. A real Kong did so when a load found a
+// route of four kinds of criteria under another priority than it had stored.
+func (g *Gateway) WedgeRouters() { g.admin.Faults.Wedge() }
+
 // KeepHealth makes loads keep the health of targets that stay in their upstreams. In F46 loads reset it; a Kong 3.9.3 was also seen to keep
 // it, with one worker and with two.
 func (g *Gateway) KeepHealth(keep bool) { g.admin.Faults.KeepHealth(keep) }

@@ -196,6 +196,7 @@ func (g *Gateway) start() error {
 	g.proxy.Start(g.opts.Workers, l.served())
 	g.starts = rand.Uint64()
 	g.running, g.draining, g.unbuilt = true, false, false
+	g.admin.Faults.Unwedge()
 	g.gone = make(chan struct{})
 	addresses := g.addresses
 	g.mu.Unlock()

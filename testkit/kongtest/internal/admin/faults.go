@@ -18,6 +18,7 @@ type Faults struct {
 	staling int           // loads that leave the workers on the old router
 	hasty   time.Duration // loads that follow the last one sooner do the same
 	healthy bool          // loads keep the health of targets
+	wedged  bool          // workers switch no more until a restart
 }
 
 // RefuseRoute makes the gateway refuse every configuration with a route of that
@@ -126,11 +127,25 @@ func (f *Faults) Stale(since time.Duration) bool {
 	return since < f.hasty
 }
 
+// Wedge makes the workers keep their router, whatever is loaded, until Unwedge.
+func (f *Faults) Wedge() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wedged = true
+}
+
+// Unwedge is a start of the gateway.
+func (f *Faults) Unwedge() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wedged = false
+}
+
 // Stuck reports whether workers keep what they serve.
 func (f *Faults) Stuck() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.held
+	return f.held || f.wedged
 }
 
 // Refusal returns the function of RefuseIf, or nil.
