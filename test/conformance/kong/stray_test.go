@@ -87,6 +87,72 @@ func TestF43_LoadsInQuickSuccessionLeaveWorkersBehindUntilTheNext(t *testing.T) 
 	})
 }
 
+// wedging is a configuration of routes with four kinds of criteria and wildcards for hosts, that differ from load to load. Kong makes their
+// priority a negative number, which its compiled and its interpreted code read as two.
+func wedging(load int) string {
+	list := []string{ending(fmt.Sprintf("load-%d", load), `"hosts":["wedge.test"],"paths":["/wedge"]`)}
+	for i := range 8 {
+		path := []string{"/", "/a", "/ab", "/a/b"}[(i+load)%4]
+		fields := fmt.Sprintf(`"hosts":["*.w%d.test"],"paths":[%q],"methods":["GET"]`, i%3, path)
+		if (i+load)%3 > 0 {
+			fields += fmt.Sprintf(`,"headers":{"x-a":["%d"]}`, load%2)
+		}
+		list = append(list, ending(fmt.Sprintf("r%d", i), fields))
+	}
+	return routes(list...)
+}
+
+// Whether a load leaves a worker behind is chance on a real gateway. That no later load brings it along, and that a restart does, is not.
+func TestARouterThatFailedHalfwayTakesNoLoadUntilARestart(t *testing.T) {
+	each(t, func(t *testing.T, k *target) {
+		k.restartable(t)
+		if k.root(t).Configuration.Declarative != "" {
+			return // F30 says what happens then
+		}
+		behind := func(load int) bool {
+			k.load(t, wedging(load))
+			if k.real {
+				pause(t) // F26, F43
+			}
+			for range 32 {
+				if got := get(t, k.proxy+"/wedge", "Host", "wedge.test"); got.message() != fmt.Sprintf("load-%d", load) {
+					return true
+				}
+			}
+			return false
+		}
+		if k.simulation != nil {
+			k.load(t, wedging(0))
+			k.served(t, "/wedge", 200, "load-0", "Host", "wedge.test")
+			k.simulation.WedgeRouters()
+		}
+		load := 1
+		for load <= 40 && !behind(load) {
+			load++
+		}
+		t.Logf("a worker was behind after %d loads: %v", min(load, 40), load <= 40)
+		if load > 40 {
+			if k.simulation != nil {
+				t.Error("no worker of the simulation was left behind")
+			}
+			return
+		}
+		for range 3 {
+			if load++; !behind(load) {
+				t.Errorf("load %d is served by all workers", load)
+			}
+		}
+		if got := get(t, k.status+"/status/ready"); got.code != http.StatusOK {
+			t.Errorf("readiness: %s", got)
+		}
+		k.restart(t)
+		k.settled(t, md5Hex(wedging(load)))
+		k.served(t, "/wedge", 200, fmt.Sprintf("load-%d", load), "Host", "wedge.test")
+		k.load(t, routes(ending("after", `"paths":["/after"]`)))
+		k.served(t, "/after", 200, "after")
+	})
+}
+
 // killMaster ends nginx's master alone, and starts the gateway again. It returns the processes that were left behind.
 func (k *target) killMaster(t *testing.T) (left []int) {
 	t.Helper()
