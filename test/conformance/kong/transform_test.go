@@ -193,6 +193,11 @@ func TestRedirectSendsAwayWithOrWithoutThePath(t *testing.T) {
 			transforming("status", "redirect", `{"location":"https://to.test/x?a=1","status_code":308}`),
 			transforming("keep", "redirect", `{"location":"https://TO.test:443/ignored?b=2","keep_incoming_path":true,"status_code":302}`),
 			transforming("port", "redirect", `{"location":"http://to.test:8080","keep_incoming_path":true}`),
+			transforming("parts", "redirect", `{"location":"http://to.test:/%zz?b=2#part","keep_incoming_path":true}`),
+			transforming("ws", "redirect", `{"location":"ws://TO.test:80","keep_incoming_path":true}`),
+			transforming("other", "redirect", `{"location":"other://TO.test:80/","keep_incoming_path":true}`),
+			transforming("odd", "redirect", `{"location":"http://[to test/%zz"}`),
+			transforming("odder", "redirect", `{"location":"http://[to test/%zz","keep_incoming_path":true}`),
 			transforming("broken", "redirect", `{"location":"http://to.test:99999/","keep_incoming_path":true}`),
 		)
 		for path, want := range map[string]struct {
@@ -203,6 +208,10 @@ func TestRedirectSendsAwayWithOrWithoutThePath(t *testing.T) {
 			"/status":         {308, "https://to.test/x?a=1"},
 			"/keep/./x?c=3&d": {302, "https://to.test/keep/x?c=3&d"},
 			"/port":           {301, "http://to.test:8080/port"},
+			"/parts":          {301, "http://to.test/parts#part"},
+			"/ws":             {301, "ws://to.test/ws"},
+			"/other":          {301, "other://TO.test:80/other"},
+			"/odder":          {500, ""},
 			"/broken/x":       {500, ""},
 		} {
 			if got := get(t, k.proxy+path); got.code != want.code || got.header.Get("Location") != want.location {

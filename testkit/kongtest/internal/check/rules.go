@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -290,14 +291,26 @@ func (s *Checker) pluginRules(n *entity.Node, complain func(string, ...any)) {
 	}
 	if config, _ := n.Own["config"].(map[string]any); name == "redirect" {
 		if location, ok := config["location"].(string); ok {
-			if u, err := url.Parse(location); err != nil || u.Host == "" {
-				complain("missing host in url", "config", "location")
-			} else if u.Scheme == "" {
-				complain("missing scheme in url", "config", "location")
+			if lack := lacks(location); lack != "" {
+				complain("missing "+lack+" in url", "config", "location")
 			}
 		}
 	}
 	s.luaRules(n, complain)
+}
+
+var urlParts = regexp.MustCompile(`^([A-Za-z0-9][-+.A-Za-z0-9]*:)?(?://(?:[^/@]*@)?([^/]*?)(?::[^/:]*)?(?:/.*)?$)?`)
+
+// lacks says what Kong misses in a URL. It wants a scheme and something for a host, and looks at neither, nor at what follows.
+func lacks(raw string) string {
+	before, _, _ := strings.Cut(raw, "#")
+	switch parts := urlParts.FindStringSubmatch(before); {
+	case parts[2] == "":
+		return "host"
+	case parts[1] == "":
+		return "scheme"
+	}
+	return ""
 }
 
 // luaRules compiles the functions in a plugin's configuration.

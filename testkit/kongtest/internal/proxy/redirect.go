@@ -39,9 +39,16 @@ func redirect(config map[string]any) func(http.ResponseWriter, *http.Request, *t
 	}
 }
 
-// withPathOf replaces path and query of a URL, which is written as browsers do: host in lower case, without the usual port.
+// usualPorts are the ports that URLs leave out. Hosts of other schemes keep their case, too.
+var usualPorts = map[string]string{"http": ":80", "https": ":443", "ws": ":80", "wss": ":443", "ftp": ":21"}
+
+// withPathOf replaces path and query of a URL, which is written as browsers do: host in lower case, without the usual port. Names in other
+// scripts and short forms of IPv4 addresses stay as they are, unlike in browsers.
 func withPathOf(location string, a request.Request) (string, error) {
-	u, err := url.Parse(location)
+	scheme, rest, _ := strings.Cut(location, "://")
+	rest, fragment, _ := strings.Cut(rest, "#")
+	authority, _, _ := strings.Cut(strings.ReplaceAll(rest, "?", "/"), "/")
+	u, err := url.Parse(scheme + "://" + authority + "/")
 	if err != nil || u.Scheme == "" || u.Host == "" {
 		return "", errLocation
 	}
@@ -50,11 +57,11 @@ func withPathOf(location string, a request.Request) (string, error) {
 			return "", errLocation
 		}
 	}
-	u.Host = strings.ToLower(u.Host)
-	if usual := map[string]string{"http": "80", "https": "443"}[u.Scheme]; usual != "" && u.Port() == usual {
-		u.Host = strings.TrimSuffix(u.Host, ":"+usual)
+	u.Host = strings.TrimSuffix(u.Host, ":")
+	if usual, ok := usualPorts[u.Scheme]; ok {
+		u.Host = strings.TrimSuffix(strings.ToLower(u.Host), usual)
 	}
-	u.RawPath, u.RawQuery = request.Escaped(a.Path), strings.TrimPrefix(a.Query, "?")
+	u.RawPath, u.RawQuery, u.Fragment = request.Escaped(a.Path), strings.TrimPrefix(a.Query, "?"), fragment
 	if u.Path, err = url.PathUnescape(u.RawPath); err != nil {
 		return "", err
 	}
