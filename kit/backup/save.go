@@ -32,5 +32,20 @@ func Save(path string, write func(io.Writer) (Taken, error)) (taken Taken, size 
 	if err = errors.Join(f.Sync(), f.Close()); err != nil {
 		return taken, 0, err
 	}
-	return taken, size, os.Rename(f.Name(), path)
+	if err = os.Rename(f.Name(), path); err != nil {
+		return taken, 0, err
+	}
+	// Until the folder is on the disk too, a power failure may take the file, and a schedule removes older ones next.
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return taken, 0, fmt.Errorf("%s is written, and may not outlive a power failure: %w", path, err)
+	}
+	return taken, size, nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
