@@ -2,8 +2,6 @@ package compile_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -297,10 +295,7 @@ func TestReportedProtocols(t *testing.T) {
 		"27-url-protocol.yaml":    "\n",
 		"21b-dbexport-basic.yaml": "\n",
 	} {
-		text, err := os.ReadFile(filepath.Join(shared.Dir(t), "cases", name))
-		if err != nil {
-			t.Skip(err)
-		}
+		text := shared.Read(t, "cases", name)
 		if got := "\n" + brief(explain(t, validators, []compile.Document{{Name: name, Content: text}}, nil)); got != want {
 			t.Errorf("%s: got %s\nwant %s", name, got, want)
 		}

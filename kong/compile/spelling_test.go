@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -90,10 +88,7 @@ func TestOneCertificateWrittenTwoWays(t *testing.T) {
 	c := compile.New(compile.DefaultLimits())
 	var all []string
 	for _, name := range []string{"11-rotate-a.yaml", "11-rotate-a2.yaml"} {
-		text, err := os.ReadFile(filepath.Join(shared.Dir(t), "cases", name))
-		if err != nil {
-			t.Skip(err)
-		}
+		text := shared.Read(t, "cases", name)
 		sealed, _, problems, err := build(c, []compile.Document{{Name: name, Content: text}})
 		if err != nil || problems != nil {
 			t.Fatalf("%s: %v\n%s", name, err, lines(problems))

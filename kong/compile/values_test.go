@@ -3,8 +3,6 @@ package compile_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -19,10 +17,7 @@ var otherwise = map[string]string{
 
 // TestValues puts single values before the structure and the recorded schemas, as a real Kong 3.9.3 was asked: the verdict must be its own.
 func TestValues(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(shared.Dir(t), "kong-contract", "values.json"))
-	if err != nil {
-		t.Skip(err)
-	}
+	text := shared.Read(t, "kong-contract", "values.json")
 	var values []struct {
 		Rule   string
 		Value  json.RawMessage

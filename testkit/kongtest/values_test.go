@@ -2,8 +2,6 @@ package kongtest_test
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
@@ -13,10 +11,7 @@ import (
 
 // TestValues posts single values that a real Kong 3.9.3 was given: the status must be the same.
 func TestValues(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(shared.Dir(t), "kong-contract", "values.json"))
-	if err != nil {
-		t.Skip(err)
-	}
+	text := shared.Read(t, "kong-contract", "values.json")
 	var values []struct {
 		Rule   string
 		Value  json.RawMessage

@@ -4,6 +4,8 @@
 package shared
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -40,4 +42,18 @@ func repositoryRoot() (string, error) {
 		}
 		dir = parent
 	}
+}
+
+// Read returns a file of the directory. When it is not there the test is skipped; one that cannot be read fails the test.
+func Read(tb testing.TB, path ...string) []byte {
+	tb.Helper()
+	name := filepath.Join(path...)
+	text, err := os.ReadFile(filepath.Join(Dir(tb), name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		tb.Skipf("../shared has no %s", name)
+	case err != nil:
+		tb.Fatal(err)
+	}
+	return text
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -46,10 +44,7 @@ const (
 
 // TestRecordedRoutes compares with what a real gateway did with 3,120 requests to a set of routes that conflict.
 func TestRecordedRoutes(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(shared.Dir(t), "kong-contract", "routing.json"))
-	if err != nil {
-		t.Skipf("no recorded routes: %v", err)
-	}
+	text := shared.Read(t, "kong-contract", "routing.json")
 	var sets []recordedSet
 	if err := json.Unmarshal(text, &sets); err != nil {
 		t.Fatal(err)
